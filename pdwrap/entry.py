@@ -1,0 +1,44 @@
+"""Where the command begins: `pdwrap -- CMD` goes straight on, anything with options through click.
+
+Every import on the straight way is counted: it stands between the launcher's fork and the backend's exec.
+"""
+
+import os
+
+from pdwrap import messages, options
+from pdwrap.status import OWN_FAILURE, Refusal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+
+def main(arguments: "list[str]") -> "NoReturn":
+    """Run pdwrap with the command line `arguments`, and end this process."""
+    first_parent = os.getppid()  # before anything that takes time: an import can outlive the launcher
+    try:
+        if arguments[:1] == ["--"] and len(arguments) > 1:
+            settings, command = options.read(os.environ), arguments[1:]
+        elif arguments and not arguments[0].startswith("-"):
+            settings, command = options.read(os.environ), arguments
+        else:
+            from pdwrap import cli
+
+            settings, command = cli.parse(arguments)
+        _run(settings, command, first_parent)
+    except Refusal as refusal:
+        messages.complain(str(refusal))
+        os._exit(refusal.status)
+    except Exception as error:  # noqa: BLE001 - one line, never a traceback (T4)
+        messages.complain(f"internal error ({type(error).__name__}: {error}): nothing was started")
+        os._exit(OWN_FAILURE)
+
+
+def _run(settings: options.Settings, command: "list[str]", first_parent: int) -> "NoReturn":
+    if not hasattr(os, "fork"):
+        from pdwrap import unwatched
+
+        unwatched.run(command)
+    from pdwrap import supervisor
+
+    supervisor.run(settings, command, first_parent)

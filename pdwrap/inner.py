@@ -1,0 +1,242 @@
+"""The inner supervisor: the backend's parent, and the one that ends the tree.
+
+It waits for descriptors (poll): the launcher's pidfd, the lifeline, the outer's commands, and SIGCHLD's wake-up pipe.
+All other signals stay blocked, so what was not meant for it does not matter (T2).
+
+If the process dies at any point: before the release the backend sees end-of-file on the pipe that holds it, and ends;
+afterwards the kernel kills the backend (parent-death signal, our one thread), and all orphans fall to the outer
+supervisor, which ends them.
+"""
+
+import os
+import time
+from select import POLLIN, POLLRDHUP, poll
+
+from pdwrap import groups, launch, lifecycle, messages, signals, wire
+from pdwrap.acts import Acts
+from pdwrap.lifecycle import Lifecycle
+from pdwrap.status import OWN_FAILURE, Refusal
+from pdwrap.tree import has_ended, kill_until_empty
+from pdwrap.watch import GONE, Watch, lifeline_closed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+LONGEST_WAIT = 86_400.0  # seconds; poll(2) takes an int of milliseconds
+BACKLOG_WAIT = 0.01  # seconds between two tries to send what a full pipe did not take
+
+
+class Inner:
+    """The loop: what the kernel says becomes events, the table's actions are carried out.
+
+    Args:
+        acts: the tree, and what can be done to it.
+        watch: the launcher.
+        commands: from the outer.
+
+    """
+
+    def __init__(self, acts: Acts, watch: Watch, commands: wire.Reader) -> None:
+        self.acts = acts
+        self.settings = acts.settings
+        self.watch = watch
+        self.commands = commands
+        table = lifecycle.inner_table(self.settings.leftovers, graceless=self.settings.grace == 0)
+        self.life = Lifecycle(table, lifecycle.STARTING)
+        self.waiting = poll()
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.life.state == lifecycle.DONE
+
+    # -- the start ------------------------------------------------------------------------------------------------
+
+    def start(self, command: "list[str]", inherited: launch.Inherited, place: groups.Groups) -> None:
+        """Fork the backend, see to the process groups, look once more, and let it go.
+
+        Raises:
+            Refusal: the launcher, the lifeline or the outer supervisor was lost before the backend's exec.
+            OSError: no process, no descriptor to be had. The held backend ends with us.
+
+        """
+        hold, release = os.pipe()
+        leader = groups.start_leader(release) if not place.shared and not place.led else 0
+        me = os.getpid()
+        backend = os.fork()
+        if backend == 0:
+            launch.wait_for_release(me, hold, release)
+            launch.become(command, inherited)
+        if not place.shared:
+            groups.move(backend, leader or backend)
+        place.leave()
+        if leader:
+            groups.dismiss(leader)
+        self.acts.backend = backend
+        self.acts.shared_group = place.shared
+        self._look_once_more()
+        self._feed(lifecycle.RELEASED)
+        os.write(release, launch.RELEASE)
+        os.close(release)
+        os.close(hold)
+        self.acts.report(wire.BACKEND, backend)
+
+    def _look_once_more(self) -> None:
+        told = wire.LAUNCHER_GONE in (words[0] for words in self.commands.receive())
+        if self.commands.ended:
+            self._feed(lifecycle.OUTER_LOST)
+            raise Refusal("the outer supervisor was lost while pdwrap started: nothing was started")
+        if told or self.watch.gone(self.acts.outer):
+            self._feed(lifecycle.LAUNCHER_DIED)
+            raise Refusal(GONE.format(self.watch.pid))
+        if lifeline_closed(self.settings.lifeline):
+            self._feed(lifecycle.LAUNCHER_DIED)
+            raise Refusal("the lifeline was closed while pdwrap started: nothing was started")
+
+    # -- the loop -------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Wait, ask the table, act; until nothing is left, or what is left cannot be killed."""
+        wake, ring = os.pipe()
+        os.set_blocking(wake, False)
+        os.set_blocking(ring, False)
+        self._hold_only(wake, ring)
+        signals.api.signal(signals.SIGCHLD, lambda _number, _frame: None)
+        signals.api.set_wakeup_fd(ring, warn_on_full_buffer=False)
+        signals.api.pthread_sigmask(signals.api.SIG_UNBLOCK, {signals.SIGCHLD})
+        ready = {wake}  # whatever came before the handler stood
+        while True:
+            if wake in ready:
+                _drain(wake)
+            for look in (self._take_children, self._take_commands, self._take_losses, self._take_time):
+                look(ready)
+                if self.done:
+                    return
+            ready = {descriptor for descriptor, _event in self.waiting.poll(self._patience())}
+
+    def _hold_only(self, wake: int, ring: int) -> None:
+        """Wait for our own descriptors, and close every other: what we hold we keep alive."""
+        acts = self.acts
+        self.waiting.register(wake, POLLIN)
+        self.waiting.register(self.commands.descriptor, POLLIN)
+        keep = {messages.STDERR, wake, ring, self.commands.descriptor, acts.reports.descriptor, acts.tree.descriptor}
+        if self.watch.descriptor is not None:
+            self.waiting.register(self.watch.descriptor, POLLIN)
+            keep.add(self.watch.descriptor)
+        if self.settings.lifeline is not None and self.settings.watch != "off":
+            self.waiting.register(self.settings.lifeline, POLLRDHUP)  # not POLLIN: its data is the backend's
+            keep.add(self.settings.lifeline)
+        launch.close_all_but(keep)
+
+    def _patience(self) -> int | None:
+        """Milliseconds until something is to be looked at that no descriptor tells of."""
+        until = [] if self.acts.deadline is None else [self.acts.deadline - time.monotonic()]
+        if self.watch.interval is not None and self.acts.began is None:
+            until.append(self.watch.interval)
+        if not self.acts.reports.flush():
+            until.append(BACKLOG_WAIT)
+        return max(0, int(min(*until, LONGEST_WAIT) * 1000) + 1) if until else None
+
+    def _take_children(self, _ready: "set[int]") -> None:
+        acts = self.acts
+        exited = reaped = False
+        for pid, raw in acts.tree.reap():
+            if not has_ended(raw):
+                if pid == acts.backend:
+                    self._stopped_or_continued(raw)
+            elif pid == acts.backend:
+                acts.status = raw
+                exited = True
+            else:
+                reaped = True
+        if acts.status is not None and not acts.tree.children():
+            self._feed(lifecycle.TREE_EMPTY)
+        elif exited:
+            self._end("leftovers", lifecycle.BACKEND_EXITED)
+        elif reaped:
+            self._feed(lifecycle.CHILD_REAPED)
+
+    def _stopped_or_continued(self, raw: int) -> None:
+        self.acts.resumed = not os.WIFSTOPPED(raw)
+        if self.acts.began is not None:
+            return  # the outer is not to stop any more
+        if self.acts.resumed:
+            self.acts.continue_outer()
+        else:
+            self.acts.report(wire.STOPPED, os.WSTOPSIG(raw))
+
+    def _take_commands(self, ready: "set[int]") -> None:
+        for words in self.commands.receive():
+            if self.done:
+                return
+            if words[0] == wire.LAUNCHER_GONE:
+                self._end("launcher-died", lifecycle.LAUNCHER_DIED)
+                continue
+            number = self.acts.to_forward = int(words[1])
+            if number == signals.SIGCONT:
+                self._take_children(ready)  # has somebody else continued the backend?
+                if self.done:
+                    return
+            ends = number in (signals.SIGTERM, self.settings.signal)
+            self._feed(lifecycle.TERMINATION_RECEIVED if ends else lifecycle.SIGNAL_RECEIVED)
+
+    def _take_losses(self, ready: "set[int]") -> None:
+        if self.acts.began is None:
+            if self.watch.gone(self.acts.outer):
+                self._end("launcher-died", lifecycle.LAUNCHER_DIED)
+            elif self.settings.lifeline in ready:
+                self._end("lifeline-closed", lifecycle.LAUNCHER_DIED)
+        for descriptor in (self.watch.descriptor, self.settings.lifeline):
+            if descriptor in ready:
+                self.waiting.unregister(descriptor)  # it has said all that it can
+        if self.commands.ended and self.commands.descriptor in ready:
+            self.waiting.unregister(self.commands.descriptor)
+            # The launcher lives, and has killed what it knows of us: it counts the backend as dead, and may start the
+            # next one on the same port. With the launcher gone as well, nobody waits, and the grace stands.
+            if not self.watch.pid or not self.watch.gone(self.acts.outer):
+                self._end("outer-lost", lifecycle.OUTER_LOST)
+
+    def _take_time(self, _ready: "set[int]") -> None:
+        if self.acts.deadline is not None and time.monotonic() >= self.acts.deadline:
+            self.acts.deadline = None
+            self._feed(lifecycle.DEADLINE_PASSED)
+
+    # -- the table ------------------------------------------------------------------------------------------------
+
+    def _end(self, reason: str, event: str) -> None:
+        self.acts.reason = self.acts.reason or reason
+        self._feed(event)
+
+    def _feed(self, event: str) -> None:
+        had_begun = self.acts.began is not None
+        left = len(self.acts.tree.children()) if event == lifecycle.BACKEND_EXITED else 0
+        for action in self.life.feed(event):
+            getattr(self.acts, action)()
+        if self.acts.began is not None and not had_begun:
+            self.acts.announce(left, at_once=self.life.state == lifecycle.KILLING)
+
+
+def _drain(descriptor: int) -> None:
+    try:
+        while os.read(descriptor, 4096):
+            pass
+    except BlockingIOError:
+        pass
+
+
+def supervise(inner: Inner, command: "list[str]", inherited: launch.Inherited, place: groups.Groups) -> "NoReturn":
+    """Be the inner supervisor, to the end. Whatever goes wrong ends the tree (E8)."""
+    try:
+        inner.start(command, inherited, place)
+        inner.run()
+        os._exit(0)
+    except Refusal as refusal:
+        messages.complain(str(refusal))
+    except BaseException as error:  # noqa: BLE001 - E8: whatever it is, nothing may be left behind
+        try:
+            inner.acts.log.error(error)
+        finally:
+            kill_until_empty(inner.acts.tree, inner.acts.log)
+    finally:
+        os._exit(OWN_FAILURE)

@@ -1,0 +1,137 @@
+"""What pdwrap says on stderr: one line at a time, never a line that could block, and nothing while all is well.
+
+Descriptor 2 is shared with the launcher and the backend, so it is never made non-blocking: a line is written only
+when poll(2) says that the descriptor takes it, and is kept below what a pipe takes whole (PIPE_BUF, pipe(7)). A line
+that cannot be written is lost: ending the tree matters more.
+"""
+
+import os
+from select import POLLOUT, poll
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pdwrap.options import Settings
+
+LONGEST_LINE = 4000
+STDERR = 2
+
+
+def write_line(line: str) -> None:
+    """Write one line to stderr, if that does not block.
+
+    Args:
+        line: the text; what cannot be printed in it is replaced, so that it stays one line.
+
+    """
+    printable = "".join(char if char.isprintable() else "?" for char in line)
+    data = printable.encode("utf-8", "replace")[:LONGEST_LINE] + b"\n"
+    waiting = poll()
+    waiting.register(STDERR, POLLOUT)
+    try:
+        if any(event == POLLOUT for _descriptor, event in waiting.poll(0)):
+            os.write(STDERR, data)
+    except OSError:
+        pass  # nobody reads it: closed, or its reader is gone
+
+
+def complain(message: str) -> None:
+    """Say why pdwrap does not go on. Also where `-q` was given: the status alone explains nothing."""
+    write_line(f"pdwrap: {message}")
+
+
+def _people(pids_and_names: "list[tuple[int, str]]") -> str:
+    return ", ".join(f"{name} (pid {pid})" for pid, name in pids_and_names)
+
+
+class Log:
+    """The lines that tell of an ending, as text or as JSON, one object a line.
+
+    Args:
+        settings: format and verbosity.
+        backend_name: the command as it was given.
+
+    """
+
+    __slots__ = ("_dump", "_verbosity", "backend_name")
+
+    def __init__(self, settings: "Settings", backend_name: str) -> None:
+        self._verbosity = settings.verbosity
+        self.backend_name = backend_name
+        self._dump: Callable[[object], str] | None = None
+        if settings.log == "json":
+            import json  # now: an ending must not depend on a file that an upgrade has taken away
+
+            self._dump = json.dumps
+
+    def _say(self, event: str, text: str, fields: "dict[str, object]", verbosity: int = 0) -> None:
+        if self._verbosity >= verbosity:
+            write_line(self._dump({"event": event, **fields}) if self._dump else f"pdwrap: {text}")
+
+    def watching(self, who: str, how: str, pid: int) -> None:
+        """Say whose death counts, and by which mechanisms it will be seen (`-v`)."""
+        self._say("watching", f"watching {who} by {how}", {"launcher_pid": pid, "mechanisms": how}, verbosity=1)
+
+    def not_watching(self, why: str) -> None:
+        """Say that no launcher is watched, and why (`-v`)."""
+        self._say("watching", f"watching no launcher: {why}", {"launcher_pid": 0, "mechanisms": why}, verbosity=1)
+
+    def ending(
+        self,
+        reason: str,
+        launcher: tuple[int, str],
+        backend: tuple[int, str],
+        signal_name: str,
+        grace: float,
+        leftovers: int = 0,
+    ) -> None:
+        """Say that the tree is being ended: why, whom, how.
+
+        Args:
+            reason: `launcher-died`, `lifeline-closed`, `leftovers`, `supervisor-lost`, `outer-lost`, `error`.
+            launcher: pid and name of the launcher.
+            backend: pid and name of the backend.
+            signal_name: the first signal.
+            grace: seconds until SIGKILL.
+            leftovers: how many processes the backend left behind.
+
+        """
+        who = _people([backend])
+        how = f"with {signal_name}" + (f", grace {grace:g}s" if signal_name != "SIGKILL" else "")
+        processes = "process" if leftovers == 1 else "processes"
+        text = {
+            "launcher-died": f"launcher {_people([launcher])} died: ending {who} {how}",
+            "lifeline-closed": f"lifeline closed: ending {who} {how}",
+            "leftovers": f"{who} exited and left {leftovers} {processes} behind: ending them {how}",
+            "supervisor-lost": f"a supervisor was lost: ending {who} {how}",
+            "outer-lost": f"the outer supervisor was lost: ending {who} {how}",
+            "error": f"internal error: ending {who} {how}",
+        }[reason]
+        fields: dict[str, object] = {
+            "reason": reason,
+            "launcher_name": launcher[1],
+            "launcher_pid": launcher[0],
+            "backend_name": backend[1],
+            "backend_pid": backend[0],
+            "signal": signal_name,
+            "grace_seconds": grace,
+            "leftovers": leftovers,
+        }
+        self._say("ending", text, fields)
+
+    def done(self, processes: int, seconds: float) -> None:
+        """Say that it is over: how many processes were reaped, and how long it took."""
+        noun = "process" if processes == 1 else "processes"
+        text = f"done: {processes} {noun} ended in {seconds:.3f}s"
+        self._say("done", text, {"processes": processes, "seconds": round(seconds, 6)})
+
+    def survivors(self, processes: "list[tuple[int, str]]") -> None:
+        """Name what did not die of SIGKILL, or may not be killed."""
+        listed: list[dict[str, object]] = [{"pid": pid, "name": name} for pid, name in processes]
+        self._say("survivors", f"cannot be killed: {_people(processes)}", {"survivors": listed}, verbosity=-1)
+
+    def error(self, error: BaseException) -> None:
+        """Say that pdwrap itself failed, in one line."""
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        self._say("error", f"internal error ({what}): ending the tree", {"error": what}, verbosity=-1)

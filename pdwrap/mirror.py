@@ -1,0 +1,29 @@
+"""How pdwrap itself ends: so that its caller sees the backend's wait status (T3)."""
+
+import os
+
+from pdwrap import kernel, signals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+
+def mirror(raw: int) -> "NoReturn":
+    """End this process as wait status `raw` says: the same exit status, or death by the same signal.
+
+    PID 1 cannot die of a signal that it sends itself (pid_namespaces(7)): 128+n there, as shells have it.
+    """
+    if os.WIFEXITED(raw):
+        os._exit(os.WEXITSTATUS(raw))
+    number = os.WTERMSIG(raw)
+    if os.getpid() != 1:
+        try:
+            kernel.forbid_core()  # the backend has left its own
+        except OSError:
+            pass
+        if number not in (signals.SIGKILL, signals.SIGSTOP):
+            signals.api.signal(number, signals.api.SIG_DFL)
+        os.kill(os.getpid(), number)
+        signals.api.pthread_sigmask(signals.api.SIG_UNBLOCK, {number})
+    os._exit(128 + number)

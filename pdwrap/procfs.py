@@ -1,0 +1,124 @@
+"""What /proc says of processes (proc(5)): parents, children, names, start times.
+
+Everything here may be out of date when it is read. Only what is said of our own children stays true until we reap
+them, so only those are ever signalled by number (N3).
+"""
+
+import os
+
+ROOT = "/proc"
+ZOMBIE_STATES = "ZXx"
+
+
+class Stat:
+    """The fields of /proc/PID/stat that matter here."""
+
+    __slots__ = ("name", "parent", "started", "state", "threads")
+
+    def __init__(self, raw: bytes) -> None:
+        # The name may itself hold blanks and parentheses: the last one closes it.
+        head, _, tail = raw.rpartition(b")")
+        fields = tail.split()
+        self.name = head.partition(b"(")[2].decode("utf-8", "replace")
+        self.state = fields[0].decode()
+        self.parent = int(fields[1])
+        self.threads = int(fields[17])
+        self.started = int(fields[19])  # clock ticks after boot: with the pid, an identity
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process lives: a leader that has ended is a zombie while its other threads go on (N2)."""
+        return self.state not in ZOMBIE_STATES or self.threads > 1
+
+
+def read(path: str) -> bytes:
+    """Read a whole file of /proc."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return read_all(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_all(descriptor: int) -> bytes:
+    """Read `descriptor` from its start to its end."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    parts = []
+    while part := os.read(descriptor, 65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def stat(pid: int) -> Stat | None:
+    """Look at process `pid`; None where there is none (any more), or it may not be seen."""
+    try:
+        return Stat(read(f"{ROOT}/{pid}/stat"))
+    except (FileNotFoundError, ProcessLookupError, PermissionError, IndexError):
+        return None
+
+
+def parent(pid: int) -> int:
+    """Give the parent of `pid`, 0 where it cannot be told."""
+    seen = stat(pid)
+    return seen.parent if seen else 0
+
+
+def name(pid: int) -> str:
+    """Give the name of `pid` for a message."""
+    seen = stat(pid)
+    return seen.name if seen else "?"
+
+
+def called(pid: int, wanted: str) -> bool:
+    """Tell whether process `pid` is called `wanted`.
+
+    The kernel keeps 15 bytes of a name (TASK_COMM_LEN, proc(5)): a longer one is also compared with the last part of
+    the program's path as it was given.
+    """
+    seen = stat(pid)
+    if seen is None:
+        return False
+    if seen.name == wanted:
+        return True
+    try:
+        program = read(f"{ROOT}/{pid}/cmdline").partition(b"\0")[0]
+    except OSError:
+        return False
+    return os.fsdecode(program).rpartition("/")[2] == wanted
+
+
+def open_children() -> int:
+    """Open the list of our own children, close-on-exec, to be read again and again.
+
+    Kept open from the start, so that listing them needs neither a free descriptor nor a mounted /proc (E8). The list
+    is that of the thread that opens it; a supervisor has one.
+
+    Raises:
+        OSError: /proc is not there, or the kernel has no such file (CONFIG_PROC_CHILDREN).
+
+    """
+    return os.open(f"{ROOT}/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def children(descriptor: int) -> list[int]:
+    """List the children by a descriptor from `open_children`, zombies included.
+
+    proc(5): the list may lack some while children come and go. Callers list again whenever one has been reaped.
+    """
+    return [int(word) for word in read_all(descriptor).split()]
+
+
+def descendants(pid: int) -> list[int]:
+    """List everything below `pid` at this moment."""
+    found: list[int] = []
+    todo = [pid]
+    while todo:
+        above = todo.pop()
+        try:
+            tasks = os.listdir(f"{ROOT}/{above}/task")
+            below = [int(word) for task in tasks for word in read(f"{ROOT}/{above}/task/{task}/children").split()]
+        except OSError:
+            continue
+        found += below
+        todo += below
+    return found

@@ -1,0 +1,70 @@
+"""Facts about signals: names and numbers, which are forwarded, which the terminal sends.
+
+`signal` brings `enum`, a third of what pdwrap adds to the interpreter's start. `_signal`, the built-in module below
+it, has all that is needed; where it is missing, `signal` serves as well.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as api
+else:
+    try:
+        import _signal as api
+    except ImportError:
+        import signal as api
+
+SIGCHLD = int(api.SIGCHLD)
+SIGCONT = int(api.SIGCONT)
+SIGHUP = int(api.SIGHUP)
+SIGKILL = int(api.SIGKILL)
+SIGSTOP = int(api.SIGSTOP)
+SIGTERM = int(api.SIGTERM)
+SIGTTIN = int(api.SIGTTIN)
+SIGTTOU = int(api.SIGTTOU)
+
+#: Set to ignored by CPython's start whatever they were, so to default in the backend (Python/pylifecycle.c).
+IGNORED_BY_PYTHON = tuple(int(getattr(api, name)) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(api, name))
+
+#: What the kernel sends to a whole foreground group for a key, a resize or a background access (termios(3),
+#: tty_ioctl(4)), SIGCONT on becoming orphaned (setpgid(2)): where the backend shares our group, it has had it.
+FROM_TERMINAL = frozenset(
+    int(getattr(api, name)) for name in ("SIGINT", "SIGQUIT", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGWINCH", "SIGCONT")
+)
+WANTS_TERMINAL = frozenset((SIGTTIN, SIGTTOU))
+
+#: SIGKILL and SIGSTOP cannot be caught. SIGCHLD is the supervisors' own: parent-death signal, children, pokes.
+NOT_FORWARDED = frozenset((SIGKILL, SIGSTOP, SIGCHLD))
+
+ALL = frozenset(int(number) for number in api.valid_signals())
+_RTMIN = int(getattr(api, "SIGRTMIN", 0))
+_RTMAX = int(getattr(api, "SIGRTMAX", 0))
+
+
+def name(number: int) -> str:
+    """Give the usual name (`SIGTERM`, `SIGRTMIN+3`) of signal `number`."""
+    for key, value in vars(api).items():
+        if value == number and key.startswith("SIG") and "_" not in key and key not in ("SIGCLD", "SIGIOT", "SIGPOLL"):
+            return key
+    return f"SIGRTMIN+{number - _RTMIN}" if _RTMIN < number < _RTMAX else f"signal {number}"
+
+
+def parse(text: str) -> int:
+    """Read a signal: `TERM`, `SIGTERM` in any case, `RTMIN+3`, `RTMAX-1`, or a number.
+
+    Raises:
+        ValueError: there is no such signal here.
+
+    """
+    word = text.strip().upper().removeprefix("SIG")
+    number = 0
+    if word.isascii() and word.isdigit():
+        number = int(word)
+    elif word.isalnum():
+        number = int(getattr(api, f"SIG{word}", 0))
+    elif word[:6] in ("RTMIN+", "RTMAX-") and word[6:].isascii() and word[6:].isdigit():
+        number = _RTMIN + int(word[6:]) if word[4] == "N" else _RTMAX - int(word[6:])
+        if not _RTMIN <= number <= _RTMAX:
+            number = 0
+    if number not in ALL:
+        raise ValueError(text)
+    return number

@@ -1,0 +1,137 @@
+"""Fork mode: the order of steps from the first look at the launcher to the two supervisors.
+
+    launcher -- outer supervisor -- inner supervisor -- backend -- its descendants
+                (the pid that the    (a group or session  (parent-death
+                launcher knows)      of its own)          signal KILL)
+
+Both are subreapers, both know the launcher, each notices the loss of the other: the inner is the outer's child, the
+outer holds the write end of the inner's command pipe.
+"""
+
+import os
+
+from pdwrap import inner, kernel, launch, messages, outer, procfs, signals, watch, wire
+from pdwrap.acts import Acts
+from pdwrap.groups import Groups
+from pdwrap.status import OWN_FAILURE, Refusal
+from pdwrap.tree import Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from pdwrap.options import Settings
+
+
+def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoReturn":
+    """Run `command` under two supervisors, and end as it does.
+
+    Args:
+        settings: what to do.
+        command: the backend and its arguments.
+        first_parent: what `getppid()` said when pdwrap began.
+
+    Raises:
+        Refusal: pdwrap cannot keep its promise here. Nothing has been started.
+
+    """
+    if settings.watch != "off":
+        watch.check_lifeline(settings.lifeline)
+    launch.hold_standard_descriptors()
+    inherited = launch.Inherited()
+    launcher = watch.find(settings, first_parent)
+    log = messages.Log(settings, os.path.basename(command[0]))
+    _say_what_is_watched(settings, launcher, log, first_parent)
+    _adopt_orphans()
+    tree = _own_children()
+    place = Groups()
+    me = os.getpid()
+    try:
+        commands_out, commands_in = os.pipe()
+        reports_out, reports_in = os.pipe()
+        child = os.fork()
+    except OSError as error:
+        raise Refusal(f"cannot fork a supervisor: {error.strerror}: nothing was started") from None
+    # If we die here or later, the child sees end-of-file on its command pipe, and releases or leaves nothing.
+    if child == 0:
+        _be_inner(settings, command, launcher, me, inherited, place, log, (commands_out, reports_in), commands_in)
+    os.close(commands_out)
+    os.close(reports_in)
+    keep = {messages.STDERR, commands_in, reports_out, tree.descriptor}
+    if launcher.descriptor is not None:
+        keep.add(launcher.descriptor)
+    try:
+        launch.close_all_but(keep)
+    finally:  # an error must not leave the inner to itself; `supervise` ends it
+        supervising = outer.Outer(
+            settings,
+            launcher,
+            child,
+            wire.Writer(commands_in),
+            wire.Reader(reports_out),
+            tree,
+            log,
+            shared_group=place.shared,
+        )
+        outer.supervise(supervising)
+
+
+def _be_inner(  # noqa: PLR0913 - the whole of what the two supervisors share
+    settings: "Settings",
+    command: "list[str]",
+    launcher: watch.Watch,
+    parent: int,
+    inherited: launch.Inherited,
+    place: Groups,
+    log: messages.Log,
+    ends: tuple[int, int],
+    not_ours: int,
+) -> "NoReturn":
+    try:
+        os.close(not_ours)  # with it open, we would never see its end-of-file
+        _adopt_orphans()
+        try:
+            kernel.set_parent_death_signal(signals.SIGCHLD)
+        except OSError:
+            pass  # one mechanism less: the command pipe tells the same
+        acts = Acts(settings, launcher, parent, wire.Writer(ends[1]), log)
+        supervising = inner.Inner(acts, launcher, wire.Reader(ends[0]))
+        inner.supervise(supervising, command, inherited, place)
+    except Refusal as refusal:
+        messages.complain(str(refusal))
+    except BaseException as error:  # noqa: BLE001 - a forked child must not return into its parent's code
+        log.error(error)
+    os._exit(OWN_FAILURE)
+
+
+def _say_what_is_watched(
+    settings: "Settings", launcher: watch.Watch, log: messages.Log, parent: int
+) -> None:
+    if settings.verbosity <= 0:
+        return
+    if launcher.pid:
+        log.watching(f"{launcher.name} (pid {launcher.pid})", launcher.mechanisms, launcher.pid)
+    elif settings.watch == "off":
+        log.not_watching("the watch is turned off")
+    else:
+        log.not_watching(f"it is pid {parent}, and the container or namespace ends with it")
+
+
+def _adopt_orphans() -> None:
+    try:
+        kernel.become_subreaper()
+    except OSError as error:
+        raise Refusal(
+            f"the kernel refuses prctl(PR_SET_CHILD_SUBREAPER) ({error.strerror}): what detaches itself from the "
+            "backend could not be ended; allow prctl in the seccomp profile"
+        ) from None
+
+
+def _own_children() -> Tree:
+    try:
+        older = frozenset(procfs.descendants(os.getpid()))
+        return Tree(older)
+    except OSError as error:
+        raise Refusal(
+            f"cannot list children in {procfs.ROOT} ({error.strerror}): the tree could not be ended; mount proc there"
+        ) from None

@@ -1,0 +1,129 @@
+"""The tree below a supervisor: its children, and as a subreaper every orphan of theirs.
+
+Only our own children are signalled: their pids cannot be reused before we reap them, so no stranger is ever hit (N3).
+It suffices: what a killed child leaves behind is our child by the time that we can reap its parent (the kernel
+reparents before it notifies, kernel/exit.c), so "kill the children, reap, again, until none is left" ends any tree.
+"""
+
+import os
+import time
+
+from pdwrap import procfs, signals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pdwrap.messages import Log
+
+#: How long a supervisor waits for what has been sent SIGKILL, in seconds: a process that is frozen or in
+#: uninterruptible sleep does not die until it wakes, and waiting for it for ever would hang our own caller (E7).
+KILL_TIME = 3.0
+
+
+class Tree:
+    """The children of the process that makes this.
+
+    Args:
+        older: children that are not ours to signal or to wait for (made before us: `exec > >(tee log); exec pdwrap`).
+
+    Attributes:
+        reaped: how many have been reaped.
+
+    Raises:
+        OSError: the kernel does not list our children.
+
+    """
+
+    __slots__ = ("_descriptor", "_killed", "_older", "_told", "reaped")
+
+    def __init__(self, older: frozenset[int] = frozenset()) -> None:
+        self._descriptor = procfs.open_children()
+        self._older = older
+        self._told: set[int] = set()
+        self._killed: set[int] = set()
+        self.reaped = 0
+
+    @property
+    def descriptor(self) -> int:
+        """The open list of children, to be kept open."""
+        return self._descriptor
+
+    def children(self) -> list[int]:
+        """List our children, zombies included."""
+        return [pid for pid in procfs.children(self._descriptor) if pid not in self._older]
+
+    def reap(self) -> list[tuple[int, int]]:
+        """Take every change of a child's state: pid and wait status; ended, stopped and continued ones."""
+        changes: list[tuple[int, int]] = []
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
+            except ChildProcessError:
+                return changes
+            if not pid:
+                return changes
+            if has_ended(status):
+                self._told.discard(pid)
+                self._killed.discard(pid)
+                if pid not in self._older:
+                    self.reaped += 1
+            changes.append((pid, status))
+
+    def signal(self, number: int, *, ends: bool) -> None:
+        """Send signal `number` to every child; where it `ends`, it counts as told."""
+        for pid in self.children():
+            send(pid, number)
+            if ends:
+                self._told.add(pid)
+
+    def tell(self, number: int) -> None:
+        """Send `number` and SIGCONT to each child that has been sent none: a stopped one acts only then."""
+        for pid in self.children():
+            if pid not in self._told:
+                self._told.add(pid)
+                send(pid, number)
+                send(pid, signals.SIGCONT)
+
+    def kill(self) -> None:
+        """Send SIGKILL to each child that has not been sent it."""
+        for pid in self.children():
+            if pid not in self._killed:
+                self._killed.add(pid)
+                send(pid, signals.SIGKILL)
+
+    def living(self) -> list[int]:
+        """List the children that have not ended."""
+        return [pid for pid in self.children() if (seen := procfs.stat(pid)) is None or seen.alive]
+
+
+def has_ended(status: int) -> bool:
+    """Tell an end from a stop or a continuation, in a wait status."""
+    return os.WIFEXITED(status) or os.WIFSIGNALED(status)
+
+
+def send(pid: int, number: int) -> None:
+    """Send a signal to a child of ours. One that may not be signalled (set-uid, EPERM) is named at the end (E7)."""
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+
+def kill_until_empty(tree: Tree, log: "Log") -> None:
+    """Kill and reap until no child is left, or KILL_TIME has passed; name what is left then.
+
+    The plain way, without a table, for a supervisor whose own state can no longer be trusted (E8). Needs nothing but
+    what it has: SIGCHLD is waited for as a pending signal.
+    """
+    until = time.monotonic() + KILL_TIME
+    signals.api.pthread_sigmask(signals.api.SIG_BLOCK, signals.ALL)
+    while True:
+        tree.kill()
+        tree.reap()
+        if not tree.children():
+            return
+        left = until - time.monotonic()
+        if left <= 0:
+            log.survivors([(pid, procfs.name(pid)) for pid in tree.living()])
+            return
+        signals.api.sigtimedwait({signals.SIGCHLD}, left)
