@@ -19,6 +19,7 @@ def _text(*names: str, variable: str, metavar: str, text: str) -> "click.Option"
 
 PARAMETERS: list[click.Parameter] = [
     click.Option(["--fork", "mode"], flag_value="fork", help="Stay as supervisor (the default).  [PDWRAP_MODE]"),
+    click.Option(["--exec", "mode"], flag_value="exec", help="Become the backend; sidecars watch.  [PDWRAP_MODE]"),
     _text("-s", "--signal", variable="PDWRAP_SIGNAL", metavar="NAME", text="First signal; default TERM."),
     _text("-g", "--grace", variable="PDWRAP_GRACE", metavar="DURATION", text="From it to SIGKILL; default 5s."),
     _text("-p", "--parent", variable="PDWRAP_PARENT", metavar="PID|NAME", text="The ancestor whose death counts."),

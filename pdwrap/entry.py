@@ -39,6 +39,10 @@ def _run(settings: options.Settings, command: "list[str]", first_parent: int) ->
         from pdwrap import unwatched
 
         unwatched.run(command)
+    if settings.mode == "exec":
+        from pdwrap import exec_mode
+
+        exec_mode.run(settings, command, first_parent)
     from pdwrap import supervisor
 
     supervisor.run(settings, command, first_parent)

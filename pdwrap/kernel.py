@@ -4,7 +4,8 @@
 |---------------------------|-----------|------------------------------------------------------------|
 | PR_SET_PDEATHSIG          | 2.1.57    | python-prctl's C half, else libc's `prctl` through `_ctypes` |
 | PR_SET_CHILD_SUBREAPER    | 3.4       | the same                                                   |
-| pidfd_open                | 5.3       | `os.pidfd_open`, else libc's `syscall` through ctypes      |
+| pidfd_send_signal         | 5.1       | `signal.pidfd_send_signal`, else libc's `syscall` through ctypes |
+| pidfd_open                | 5.3       | `os.pidfd_open`, else the same                             |
 
 `import prctl` and `import ctypes` cost 1 and 2 to 4 ms of a start of 12; the C modules below them 0.4 each. The
 callers get an OSError where the kernel, or a seccomp filter, says no: nothing here falls back to doing nothing.
@@ -13,6 +14,8 @@ callers get an OSError where the kernel, or a seccomp filter, says no: nothing h
 import errno
 import os
 
+from pdwrap import signals
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
-SYS_PIDFD_OPEN = 434  # the same on every architecture: all calls since 5.0 are (syscalls(2))
+SYS_PIDFD_SEND_SIGNAL = 424  # the same on every architecture, as all calls since 5.1 (syscalls(2))
+SYS_PIDFD_OPEN = 434
 
 #: What an old kernel (ENOSYS), a seccomp profile (EPERM, sometimes EACCES) or a kernel without the option says.
 #: Running out of descriptors or memory is "not now" and no reason to do without (EMFILE, ENFILE, ENOMEM).
@@ -113,23 +117,37 @@ def pidfd_open(pid: int) -> int | None:
     try:
         if hasattr(os, "pidfd_open"):
             return os.pidfd_open(pid)
-        return _pidfd_open_by_number(pid)
+        return _syscall(SYS_PIDFD_OPEN, pid, 0)
     except OSError as error:
         if error.errno in REFUSALS:
             return None
         raise
 
 
-def _pidfd_open_by_number(pid: int) -> int:
-    """CPython offers the call only where its build's headers had it; conda's 3.11 does not (measured)."""
+def pidfd_send_signal(descriptor: int, number: int) -> None:
+    """Send a signal by pidfd: to that process or, when it has been reaped, to nobody (N3).
+
+    Raises:
+        ProcessLookupError: it is gone.
+        PermissionError: it may not be signalled by us.
+
+    """
+    if hasattr(signals.api, "pidfd_send_signal"):
+        signals.api.pidfd_send_signal(descriptor, number)
+    else:
+        _syscall(SYS_PIDFD_SEND_SIGNAL, descriptor, number, None, 0)
+
+
+def _syscall(number: int, *arguments: int | None) -> int:
+    """CPython offers a call only where its build's headers had it; conda's 3.11 lacks both (measured)."""
     try:
         import ctypes
 
         libc = ctypes.CDLL(None, use_errno=True)
-        descriptor = int(libc.syscall(SYS_PIDFD_OPEN, pid, 0))
+        result = int(libc.syscall(number, *arguments))
     except (ImportError, AttributeError) as missing:
-        raise OSError(errno.ENOSYS, "no way to pidfd_open") from missing
-    if descriptor < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return descriptor
+        raise OSError(errno.ENOSYS, "no way to make a system call") from missing
+    if result < 0:
+        failure = ctypes.get_errno()
+        raise OSError(failure, os.strerror(failure))
+    return result

@@ -58,6 +58,18 @@ ALLOW_KILL = "allow_kill"  # ... and a second after the time that killing may ta
 KILL_INNER = "kill_inner"
 MIRROR = "mirror"
 
+# States, events and actions of a sidecar (exec mode): the first acts, the second vouches.
+FIRST = "first"  # watching; on the launcher's death it ends the tree
+SECOND = "second"  # watching; on the launcher's death it sees that the first does
+VOUCHING = "vouching"
+MATE_LOST = "mate lost"
+MATE_LOST_UNSENT = "mate lost before its first signal"
+MATE_FINISHED = "mate finished"
+MEMBER_FOUND = "member found"  # something of the tree that was not known
+REPLACE_MATE = "replace_mate"
+CONTINUE_MATE = "continue_mate"  # in case somebody stopped it
+KILL_MATE = "kill_mate"
+
 Cell = tuple[tuple[str, ...], str]
 Table = dict[tuple[str, str], Cell]
 
@@ -154,6 +166,42 @@ OUTER: Table = {
 }
 
 
+_ACT = (SET_DEADLINE, REPORT_ENDING, FIRST_SIGNAL)
+
+#: A sidecar, with a grace. It knows the tree's members before the first signal is sent; the loop sees to that.
+SIDECAR: Table = {
+    (FIRST, LAUNCHER_DIED): (_ACT, ENDING),
+    (FIRST, BACKEND_EXITED): ((), DONE),
+    (FIRST, MATE_LOST): ((REPLACE_MATE,), FIRST),
+    (FIRST, MATE_LOST_UNSENT): ((REPLACE_MATE,), FIRST),
+    #
+    (SECOND, LAUNCHER_DIED): ((CONTINUE_MATE, ALLOW_GRACE), VOUCHING),
+    (SECOND, BACKEND_EXITED): ((), DONE),
+    (SECOND, MATE_LOST): ((REPLACE_MATE,), FIRST),
+    (SECOND, MATE_LOST_UNSENT): ((REPLACE_MATE,), FIRST),
+    #
+    (VOUCHING, BACKEND_EXITED): ((), VOUCHING),
+    (VOUCHING, MEMBER_FOUND): ((), VOUCHING),
+    (VOUCHING, MATE_FINISHED): ((), DONE),
+    (VOUCHING, MATE_LOST): ((SET_DEADLINE, REPORT_ENDING, CONTINUE_BACKEND), ENDING),
+    (VOUCHING, MATE_LOST_UNSENT): (_ACT, ENDING),
+    (VOUCHING, DEADLINE_PASSED): ((KILL_MATE, REPORT_ENDING, SET_KILL_DEADLINE, KILL), KILLING),
+    #
+    (ENDING, MEMBER_FOUND): ((), ENDING),
+    (ENDING, BACKEND_EXITED): ((TELL_LEFTOVERS,), SWEEPING),
+    (ENDING, DEADLINE_PASSED): ((SET_KILL_DEADLINE, KILL), KILLING),
+    #
+    (SWEEPING, MEMBER_FOUND): ((TELL_LEFTOVERS,), SWEEPING),
+    (SWEEPING, TREE_EMPTY): ((REPORT_DONE,), DONE),
+    (SWEEPING, DEADLINE_PASSED): ((SET_KILL_DEADLINE, KILL), KILLING),
+    #
+    (KILLING, BACKEND_EXITED): ((), KILLING),
+    (KILLING, MEMBER_FOUND): ((KILL,), KILLING),
+    (KILLING, TREE_EMPTY): ((REPORT_DONE,), DONE),
+    (KILLING, DEADLINE_PASSED): ((NAME_SURVIVORS, REPORT_DONE), DONE),
+}
+
+
 class Impossible(Exception):  # noqa: N818 - it names the cell
     """A state met an event for which the table has no cell: an error of pdwrap's own."""
 
@@ -201,4 +249,14 @@ def inner_table(leftovers: str, *, graceless: bool) -> Table:
         for key, (_actions, state) in table.items():
             if key[0] in (RUNNING, TOLD, WAITING) and state in (ENDING, SWEEPING):
                 table[key] = ((REPORT_ENDING, *_KILL), KILLING)
+    return table
+
+
+def sidecar_table(*, graceless: bool) -> Table:
+    """Make a sidecar's table; without a grace there is no first signal (see `inner_table`)."""
+    table = dict(SIDECAR)
+    if graceless:
+        table[FIRST, LAUNCHER_DIED] = ((REPORT_ENDING, SET_KILL_DEADLINE, KILL), KILLING)
+        for event in (MATE_LOST, MATE_LOST_UNSENT):
+            table[VOUCHING, event] = table[FIRST, LAUNCHER_DIED]
     return table

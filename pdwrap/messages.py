@@ -69,13 +69,11 @@ class Log:
         if self._verbosity >= verbosity:
             write_line(self._dump({"event": event, **fields}) if self._dump else f"pdwrap: {text}")
 
-    def watching(self, who: str, how: str, pid: int) -> None:
-        """Say whose death counts, and by which mechanisms it will be seen (`-v`)."""
-        self._say("watching", f"watching {who} by {how}", {"launcher_pid": pid, "mechanisms": how}, verbosity=1)
-
-    def not_watching(self, why: str) -> None:
-        """Say that no launcher is watched, and why (`-v`)."""
-        self._say("watching", f"watching no launcher: {why}", {"launcher_pid": 0, "mechanisms": why}, verbosity=1)
+    def watch(self, launcher: tuple[int, str], mechanisms: str) -> None:
+        """Say whose death counts and how it will be seen (`-v`); no mechanism is no watch."""
+        text = f"watching {_people([launcher])} by {mechanisms}" if mechanisms else f"not watching {_people([launcher])}"
+        fields: dict[str, object] = {"launcher_name": launcher[1], "launcher_pid": launcher[0], "mechanisms": mechanisms}
+        self._say("watching", text, fields, verbosity=1)
 
     def ending(
         self,

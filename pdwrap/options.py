@@ -22,7 +22,8 @@ class Settings:
     """What one run is to do; the defaults are those of the README's table.
 
     Attributes:
-        mode: `fork`.
+        explicit: where each setting that is no default came from (`--grace`, `PDWRAP_GRACE`), by setting.
+        mode: `fork` or `exec`.
         signal: the first signal once the launcher has died.
         grace: seconds from the first signal to SIGKILL.
         parent: a pid or a name of an ancestor; None is who started us.
@@ -37,6 +38,7 @@ class Settings:
     """
 
     __slots__ = (
+        "explicit",
         "grace",
         "interval",
         "leftovers",
@@ -51,6 +53,7 @@ class Settings:
     )
 
     def __init__(self) -> None:
+        self.explicit: dict[str, str] = {}
         self.mode = "fork"
         self.signal = 15
         self.grace = DEFAULT_GRACE
@@ -148,7 +151,7 @@ _DURATION_HELP = "a duration like 5s, 500ms or 1m30s, or a number of seconds"
 
 #: Setting, its variable, its option, its reader, what is allowed.
 READERS: "tuple[tuple[str, str, str, Callable[[str], object], str], ...]" = (
-    ("mode", "PDWRAP_MODE", "--fork", _one_of("fork"), "fork"),
+    ("mode", "PDWRAP_MODE", "--fork/--exec", _one_of("fork", "exec"), "fork or exec"),
     ("signal", "PDWRAP_SIGNAL", "--signal", _first_signal, "a signal that ends, like TERM, INT or 15"),
     ("grace", "PDWRAP_GRACE", "--grace", _grace, f"{_DURATION_HELP}; not negative"),
     ("parent", "PDWRAP_PARENT", "--parent", _parent, "an ancestor's pid or name"),
@@ -184,6 +187,7 @@ def read(environ: "Mapping[str, str]", given: "Mapping[str, str] | None" = None)
                 setattr(settings, setting, reader(text))
             except ValueError:
                 raise Refusal(f"{where}: {text!r} cannot be read: give {allowed}") from None
+            settings.explicit[setting] = where
         elif setting == "watch":
             settings.watch = _localai_watch(environ.get(LOCALAI_WATCH))
         elif setting == "interval":

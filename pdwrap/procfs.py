@@ -13,7 +13,7 @@ ZOMBIE_STATES = "ZXx"
 class Stat:
     """The fields of /proc/PID/stat that matter here."""
 
-    __slots__ = ("name", "parent", "started", "state", "threads")
+    __slots__ = ("group", "name", "parent", "session", "started", "state", "threads")
 
     def __init__(self, raw: bytes) -> None:
         # The name may itself hold blanks and parentheses: the last one closes it.
@@ -22,6 +22,8 @@ class Stat:
         self.name = head.partition(b"(")[2].decode("utf-8", "replace")
         self.state = fields[0].decode()
         self.parent = int(fields[1])
+        self.group = int(fields[2])
+        self.session = int(fields[3])
         self.threads = int(fields[17])
         self.started = int(fields[19])  # clock ticks after boot: with the pid, an identity
 
@@ -108,17 +110,34 @@ def children(descriptor: int) -> list[int]:
     return [int(word) for word in read_all(descriptor).split()]
 
 
+def children_of(pid: int) -> list[int]:
+    """List the children of any process, of all its threads; none where there is no such process (any more)."""
+    found: list[int] = []
+    try:
+        for task in os.listdir(f"{ROOT}/{pid}/task"):
+            found += map(int, read(f"{ROOT}/{pid}/task/{task}/children").split())
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        pass
+    return found
+
+
+def all_processes() -> list[int]:
+    """List every process that can be seen."""
+    return [int(entry) for entry in os.listdir(ROOT) if entry.isdigit()]
+
+
+def is_stopped(pid: int) -> bool:
+    """Tell whether process `pid` forks no more: stopped, traced, ended, or not there."""
+    seen = stat(pid)
+    return seen is None or seen.state in "Tt" or not seen.alive
+
+
 def descendants(pid: int) -> list[int]:
     """List everything below `pid` at this moment."""
     found: list[int] = []
     todo = [pid]
     while todo:
-        above = todo.pop()
-        try:
-            tasks = os.listdir(f"{ROOT}/{above}/task")
-            below = [int(word) for task in tasks for word in read(f"{ROOT}/{above}/task/{task}/children").split()]
-        except OSError:
-            continue
+        below = children_of(todo.pop())
         found += below
         todo += below
     return found

@@ -39,9 +39,9 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
         watch.check_lifeline(settings.lifeline)
     launch.hold_standard_descriptors()
     inherited = launch.Inherited()
-    launcher = watch.find(settings, first_parent)
+    launcher = watch.find(settings, first_parent, hint=True)
     log = messages.Log(settings, os.path.basename(command[0]))
-    _say_what_is_watched(settings, launcher, log, first_parent)
+    log.watch((launcher.pid or first_parent, launcher.name), launcher.mechanisms)
     _adopt_orphans()
     tree = _own_children()
     place = Groups()
@@ -102,19 +102,6 @@ def _be_inner(  # noqa: PLR0913 - the whole of what the two supervisors share
     except BaseException as error:  # noqa: BLE001 - a forked child must not return into its parent's code
         log.error(error)
     os._exit(OWN_FAILURE)
-
-
-def _say_what_is_watched(
-    settings: "Settings", launcher: watch.Watch, log: messages.Log, parent: int
-) -> None:
-    if settings.verbosity <= 0:
-        return
-    if launcher.pid:
-        log.watching(f"{launcher.name} (pid {launcher.pid})", launcher.mechanisms, launcher.pid)
-    elif settings.watch == "off":
-        log.not_watching("the watch is turned off")
-    else:
-        log.not_watching(f"it is pid {parent}, and the container or namespace ends with it")
 
 
 def _adopt_orphans() -> None:

@@ -53,7 +53,8 @@ class Watch:
         """Tell whether the launcher is dead, for certain.
 
         Args:
-            outer: the pid of the outer supervisor; either supervisor may ask.
+            outer: the pid of the outer supervisor, whose parent a direct launcher is; either supervisor may ask.
+                Where there is none (a sidecar asks), -1.
 
         """
         if not self.pid:
@@ -72,13 +73,13 @@ class Watch:
 
     @property
     def mechanisms(self) -> str:
-        """Name what is in force, for a person."""
+        """Name what is in force, for a person; empty where no launcher is watched."""
         ways = [
             "pidfd" if self.descriptor is not None else "",
             "parent-death signal" if self.hinted else "",
             f"polling every {self.interval:g}s" if self.interval is not None else "",
         ]
-        return " and ".join(way for way in ways if way) or "nothing"
+        return " and ".join(way for way in ways if way)
 
 
 def is_adopted(child_session: int, *, child_leads: bool, parent: int, parent_session: int | None) -> bool:
@@ -147,12 +148,13 @@ def _refuse_if_adopted(child: int, parent: int) -> None:
         raise Refusal(ADOPTED.format(parent))
 
 
-def find(settings: "Settings", first_parent: int) -> Watch:
+def find(settings: "Settings", first_parent: int, *, hint: bool) -> Watch:
     """Find the launcher, look whether it still is ours, and begin to watch it.
 
     Args:
         settings: whom to watch, and how.
         first_parent: what `getppid()` said when pdwrap began.
+        hint: ask for the parent-death signal, too; it would outlive an exec of this process.
 
     Raises:
         Refusal: it is gone, no ancestor, or cannot be watched.
@@ -167,22 +169,22 @@ def find(settings: "Settings", first_parent: int) -> Watch:
         _refuse_if_adopted(os.getpid(), parent)
         if parent <= 1:  # a container's init, an outer namespace: what is ours ends with it anyway
             return Watch(0, direct=False, descriptor=None, interval=None)
-        return _begin(settings, parent, direct=True)
+        return _begin(settings, parent, direct=True, hint=hint)
     pid, child = _ancestor(settings.parent)
     if isinstance(settings.parent, int):
         # A shell's $PPID is read after the fork: it may name who adopted the shell.
         _refuse_if_adopted(child, pid)
-    return _begin(settings, pid, direct=pid == parent)
+    return _begin(settings, pid, direct=pid == parent, hint=hint)
 
 
-def _begin(settings: "Settings", pid: int, *, direct: bool) -> Watch:
+def _begin(settings: "Settings", pid: int, *, direct: bool, hint: bool) -> Watch:
     try:
         descriptor = kernel.pidfd_open(pid) if settings.watch == "auto" else None
     except ProcessLookupError:
         raise Refusal(GONE.format(pid)) from None
     interval = settings.interval if descriptor is None else None
     watch = Watch(pid, direct=direct, descriptor=descriptor, interval=interval)
-    if direct and settings.watch == "auto":
+    if hint and direct and settings.watch == "auto":
         watch.hinted = _ask_for_hint()
     # The pid may have been reused before the pidfd was opened, and the launcher may have died before the signal was
     # asked for. Who is our ancestor now, after both, has been all the time.

@@ -1,0 +1,98 @@
+"""Exec mode: pdwrap becomes the backend, and two sidecars watch over it.
+
+    launcher -- backend, in pdwrap's own process        init or the nearest subreaper -- sidecar -- its mate
+                (pid, parent, group, session, terminal)
+
+The order: signals blocked; launcher seen; a sidecar forked by a helper that exits, so that the backend has no child;
+the sidecar says that it stands; launcher looked at once more; exec. The second sidecar is the first one's business.
+
+If this process dies at any point, the sidecar sees the end of the backend's pidfd, and exits. If the helper or the
+sidecar dies before it stands, end-of-file on the pipe says so, and nothing is started.
+"""
+
+import os
+
+from pdwrap import kernel, launch, messages, procfs, sidecar, signals, watch
+from pdwrap.members import Members
+from pdwrap.status import OWN_FAILURE, Refusal
+from pdwrap.sweep import Sweep
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from pdwrap.options import Settings
+
+MEANINGLESS = {
+    "leftovers": "nobody is left to see the backend exit",
+    "rewrite": "signals reach the backend directly",
+}
+
+
+def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoReturn":
+    """Watch over this process by sidecars, and become `command`.
+
+    Args:
+        settings: what to do.
+        command: the backend and its arguments.
+        first_parent: what `getppid()` said when pdwrap began.
+
+    Raises:
+        Refusal: pdwrap cannot keep its promise here. Nothing has been started.
+
+    """
+    for setting, why in MEANINGLESS.items():
+        if setting in settings.explicit:
+            raise Refusal(f"{settings.explicit[setting]} means nothing in exec mode ({why}): leave it out, or use --fork")
+    if settings.watch == "off":
+        settings.lifeline = None
+    watch.check_lifeline(settings.lifeline)
+    launch.hold_standard_descriptors()
+    inherited = launch.Inherited()
+    launcher = watch.find(settings, first_parent, hint=False)
+    log = messages.Log(settings, os.path.basename(command[0]))
+    log.watch((launcher.pid or first_parent, launcher.name), launcher.mechanisms)
+    if launcher.pid or settings.lifeline is not None:
+        _start_sidecar(settings, launcher, log)
+        if launcher.gone(-1):
+            raise Refusal(watch.GONE.format(launcher.pid))
+        if watch.lifeline_closed(settings.lifeline):
+            raise Refusal("the lifeline was closed while pdwrap started: nothing was started")
+    launch.become(command, inherited)
+
+
+def _start_sidecar(settings: "Settings", launcher: watch.Watch, log: messages.Log) -> None:
+    me = os.getpid()
+    try:
+        os.close(procfs.open_children())
+        itself = kernel.pidfd_open(me)
+        stands, ready = os.pipe()
+    except OSError as error:
+        raise Refusal(f"cannot start a sidecar ({error.strerror}: {error.filename or 'descriptors'})") from None
+    if itself is None:
+        raise Refusal("--exec needs pidfd_open (Linux 5.3, allowed by the seccomp profile): use --fork here")
+    sweep = Sweep(settings, launcher, Members(me, itself), log)
+    kept = {messages.STDERR, itself}
+    if launcher.descriptor is not None:
+        kept.add(launcher.descriptor)
+    if settings.lifeline is not None:
+        kept.add(settings.lifeline)
+    try:
+        helper = os.fork()
+    except OSError as error:
+        raise Refusal(f"cannot fork a sidecar ({error.strerror}): nothing was started") from None
+    if helper == 0:
+        try:
+            os.setsid()  # out of reach of the signals that are meant for the backend's group and terminal
+            if os.fork() == 0:
+                sidecar.watch_over(sweep, launcher, ready, kept)
+        finally:
+            os._exit(OWN_FAILURE)
+    os.close(ready)
+    os.waitpid(helper, 0)
+    # A blocked SIGCHLD stays pending through exec even where its action is to be ignored (signal(7), measured).
+    signals.api.sigtimedwait({signals.SIGCHLD}, 0)
+    stood = os.read(stands, 1)
+    os.close(stands)
+    if not stood:
+        raise Refusal("the sidecar was lost while pdwrap started: nothing was started")

@@ -1,0 +1,260 @@
+"""A sidecar (exec mode): it waits beside the backend, and ends it when the launcher dies.
+
+There are two, mother and child, that wait on the launcher, on the backend and on each other. The first acts, the
+second vouches: two equals would send two first signals (17 of 40 trials). Whichever is lost while the launcher lives
+is replaced by the other, so a loop of kills one after the other gets nowhere.
+
+If a sidecar dies at any point, its mate's poll returns. Both at the same instant is outside the promise.
+"""
+
+import os
+import time
+from select import POLLIN, POLLRDHUP, poll
+
+from pdwrap import kernel, launch, lifecycle, messages, signals
+from pdwrap.lifecycle import Lifecycle
+from pdwrap.status import OWN_FAILURE
+from pdwrap.sweep import Sweep
+from pdwrap.watch import Watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+LONGEST_WAIT = 86_400.0  # seconds
+STEP = 0.02  # seconds between two listings of the tree while it is being ended
+KILL_STEP = 0.002  # ... while it is being killed
+ALONE_STEP = 1.0  # seconds between two tries to replace a lost mate, where a try has failed
+
+
+class Sidecar:
+    """One sidecar's state. Forked into its mate, which then is the second.
+
+    Args:
+        sweep: the tree, and what can be done to it.
+        watch: the launcher.
+        marks: a pipe that both share; what the first has written there, it has done.
+
+    """
+
+    def __init__(self, sweep: Sweep, watch: Watch, marks: "Marks") -> None:
+        self.sweep = sweep
+        self.watch = watch
+        self.marks = marks
+        self.backend = sweep.members.backend
+        self.mate = -1  # a pidfd
+        self.life = Lifecycle(lifecycle.sidecar_table(graceless=sweep.settings.grace == 0), lifecycle.FIRST)
+        self.launcher_dead = False
+        self.backend_gone = False
+        self.alone = False
+
+    def run(self) -> None:
+        """Wait, ask the table, act, until the backend has ended by itself or its tree has been ended."""
+        while self.life.state != lifecycle.DONE:
+            if self.mate < 0 and self.life.state in (lifecycle.FIRST, lifecycle.SECOND):
+                self._feed(lifecycle.MATE_LOST)
+            ready = self._wait()
+            for look in (self._take_mate, self._take_backend, self._take_launcher, self._take_members, self._take_time):
+                if self.life.state == lifecycle.DONE:
+                    return
+                look(ready)
+
+    # -- what the kernel says ---------------------------------------------------------------------------------------
+
+    def _wait(self) -> "set[int]":
+        waiting = poll()
+        if self.mate >= 0:
+            waiting.register(self.mate, POLLIN)
+        if not self.backend_gone and self.backend.descriptor is not None:
+            waiting.register(self.backend.descriptor, POLLIN)
+        if self.launcher_dead:
+            for member in self.sweep.members.living():
+                if member.descriptor is not None:
+                    waiting.register(member.descriptor, POLLIN)
+        elif self.watch.descriptor is not None:
+            waiting.register(self.watch.descriptor, POLLIN)
+        if not self.launcher_dead and self.sweep.settings.lifeline is not None:
+            waiting.register(self.sweep.settings.lifeline, POLLRDHUP)
+        return {descriptor for descriptor, _event in waiting.poll(self._patience())}
+
+    def _patience(self) -> int | None:
+        until: list[float] = []
+        if self.sweep.deadline is not None:
+            until.append(self.sweep.deadline - time.monotonic())
+        if self.launcher_dead:
+            until.append(KILL_STEP if self.life.state == lifecycle.KILLING else STEP)
+        elif self.watch.interval is not None:
+            until.append(self.watch.interval)
+        if self.alone:
+            until.append(ALONE_STEP)
+        return max(0, int(min(*until, LONGEST_WAIT) * 1000) + 1) if until else None
+
+    def _take_mate(self, ready: "set[int]") -> None:
+        if self.mate not in ready:
+            return
+        os.close(self.mate)
+        self.mate = -1
+        try:
+            os.waitpid(-1, os.WNOHANG)  # where it was our child
+        except ChildProcessError:
+            pass
+        if self.life.state == lifecycle.VOUCHING:
+            self.marks.read()
+            if self.marks.finished:
+                self._feed(lifecycle.MATE_FINISHED)
+            else:
+                self._feed(lifecycle.MATE_LOST if self.marks.signalled else lifecycle.MATE_LOST_UNSENT)
+
+    def _take_backend(self, ready: "set[int]") -> None:
+        if not self.backend_gone and self.backend.descriptor in ready:
+            # What it started is not ours to end while the launcher lives (E5 is fork mode's); but did it die first?
+            self._take_launcher(ready)
+            self.backend_gone = True
+            self._feed(lifecycle.BACKEND_EXITED)
+
+    def _take_launcher(self, ready: "set[int]") -> None:
+        if self.launcher_dead:
+            return
+        if self.sweep.settings.lifeline in ready:
+            self.sweep.reason = "lifeline-closed"
+        elif not self.watch.gone(-1):
+            return
+        self.launcher_dead = True
+        self.sweep.list_tree()  # before the first signal: a child is below the backend only while that lives
+        self._feed(lifecycle.LAUNCHER_DIED)
+
+    def _take_members(self, _ready: "set[int]") -> None:
+        if not self.launcher_dead:
+            return
+        if self.sweep.find_more(by_group=self.backend_gone):
+            self._feed(lifecycle.MEMBER_FOUND)
+        if self.backend_gone and self.life.state != lifecycle.VOUCHING and not self.sweep.members.living():
+            self._feed(lifecycle.TREE_EMPTY)
+
+    def _take_time(self, _ready: "set[int]") -> None:
+        if self.sweep.deadline is not None and time.monotonic() >= self.sweep.deadline:
+            self.sweep.deadline = None
+            self._feed(lifecycle.DEADLINE_PASSED)
+
+    # -- acting -------------------------------------------------------------------------------------------------------
+
+    def _feed(self, event: str) -> None:
+        had_begun = self.sweep.began is not None
+        for action in self.life.feed(event):
+            if action == lifecycle.FIRST_SIGNAL:
+                self.marks.write(Marks.SIGNALLED)
+            if action == lifecycle.REPORT_DONE:
+                self.marks.write(Marks.FINISHED)
+            getattr(self if hasattr(self, action) else self.sweep, action)()
+        if self.sweep.began is not None and not had_begun:
+            self.sweep.announce(at_once=self.life.state == lifecycle.KILLING)
+
+    def replace_mate(self) -> None:
+        """Fork the mate. In it, this object is the second sidecar, and its mate is who made it."""
+        me = kernel.pidfd_open(os.getpid())
+        if me is None:
+            raise OSError("the kernel has begun to refuse pidfds")
+        try:
+            child = os.fork()
+        except OSError as error:
+            os.close(me)
+            if not self.alone:
+                messages.complain(f"cannot replace a lost sidecar ({error.strerror}): one watches alone, and tries again")
+            self.alone = True
+            return
+        self.alone = False
+        if child == 0:
+            self.mate = me
+            self.life.state = lifecycle.SECOND
+        else:
+            os.close(me)
+            self.mate = _pidfd_of_child(child)
+
+    def continue_mate(self) -> None:
+        """Continue the first, in case somebody has stopped it."""
+        self._signal_mate(signals.SIGCONT)
+
+    def kill_mate(self) -> None:
+        """End the first, which is late: nothing of pdwrap may stay behind either."""
+        self._signal_mate(signals.SIGKILL)
+
+    def _signal_mate(self, number: int) -> None:
+        if self.mate >= 0:
+            try:
+                kernel.pidfd_send_signal(self.mate, number)
+            except ProcessLookupError:
+                pass
+
+
+class Marks:
+    """What the first sidecar has done, in a pipe that both hold: the second asks when the first is lost.
+
+    Attributes:
+        signalled: the first signal may have been sent.
+        finished: the tree has been ended.
+
+    """
+
+    SIGNALLED = b"s"
+    FINISHED = b"f"
+
+    __slots__ = ("_read", "_write", "finished", "signalled")
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        self.signalled = False
+        self.finished = False
+
+    @property
+    def descriptors(self) -> tuple[int, int]:
+        """Both ends, to be kept open."""
+        return self._read, self._write
+
+    def write(self, mark: bytes) -> None:
+        """Leave a mark, before the deed: a signal that may have been sent is not sent again."""
+        os.write(self._write, mark)
+
+    def read(self) -> None:
+        """Take the marks that have been left."""
+        try:
+            left = os.read(self._read, 64)
+        except BlockingIOError:
+            return
+        self.signalled = self.signalled or self.SIGNALLED in left
+        self.finished = self.finished or self.FINISHED in left
+
+
+def _pidfd_of_child(pid: int) -> int:
+    descriptor = kernel.pidfd_open(pid)
+    if descriptor is None:
+        raise OSError("the kernel has begun to refuse pidfds")
+    return descriptor
+
+
+def watch_over(sweep: Sweep, watch: Watch, ready: int, kept: "set[int]") -> "NoReturn":
+    """Be a sidecar, to the end. Whatever goes wrong ends the tree (E8).
+
+    Args:
+        sweep: the tree, and what to do to it.
+        watch: the launcher.
+        ready: the write end of a pipe, closed when the sidecar stands.
+        kept: descriptors to keep open.
+
+    """
+    try:
+        marks = Marks()
+        launch.close_all_but(kept | set(marks.descriptors) | {ready})
+        os.chdir("/")  # no directory is kept busy
+        sidecar = Sidecar(sweep, watch, marks)
+        os.write(ready, b"x")
+        os.close(ready)
+        sidecar.run()
+        os._exit(0)
+    except BaseException as error:  # noqa: BLE001 - E8: whatever it is, the protection does not end in silence
+        try:
+            sweep.log.error(error)
+        finally:
+            sweep.kill_until_empty()
+    finally:
+        os._exit(OWN_FAILURE)

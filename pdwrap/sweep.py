@@ -1,0 +1,115 @@
+"""What a sidecar does to the tree: one method for each action of its table (`lifecycle.SIDECAR`)."""
+
+import time
+from select import poll
+
+from pdwrap import messages, procfs, signals
+from pdwrap.members import Members
+from pdwrap.tree import KILL_TIME
+from pdwrap.watch import Watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pdwrap.options import Settings
+
+PATIENCE = 1.0  # seconds that the first sidecar may be late before the second does its work
+
+
+class Sweep:
+    """The tree in the hands of a sidecar.
+
+    Args:
+        settings: what to do.
+        watch: the launcher, for the messages.
+        members: the tree.
+        log: what to say when.
+
+    Attributes:
+        deadline: when the loop is to look again, on the monotonic clock; None is never.
+        began: when this sidecar began to end the tree.
+        reason: why, in the words of `Log.ending`.
+
+    """
+
+    def __init__(self, settings: "Settings", watch: Watch, members: Members, log: messages.Log) -> None:
+        self.settings = settings
+        self.watch = watch
+        self.members = members
+        self.log = log
+        self.deadline: float | None = None
+        self.grace_ends: float | None = None
+        self.began: float | None = None
+        self.reason = "launcher-died"
+
+    def list_tree(self) -> None:
+        """Hold every member by pidfd; the grace runs from now."""
+        self.grace_ends = time.monotonic() + self.settings.grace
+        self.members.refresh()
+
+    def find_more(self, *, by_group: bool) -> bool:
+        """List again; tell whether something new was found."""
+        below = self.members.refresh()
+        return (by_group and self.members.find_by_group()) or below
+
+    def set_deadline(self) -> None:
+        """One deadline for all: the grace, from the launcher's death."""
+        self.deadline = self.grace_ends
+
+    def allow_grace(self) -> None:
+        """Step in a second after the grace."""
+        self.deadline = (self.grace_ends or time.monotonic()) + PATIENCE
+
+    def report_ending(self) -> None:
+        """Note the time; nobody is to be told but by a line on stderr."""
+        self.began = time.monotonic()
+
+    def first_signal(self) -> None:
+        """Ask the backend alone to end: it may have workers to drain."""
+        self.members.backend.told = True
+        self.members.backend.send(self.settings.signal)
+        self.continue_backend()
+
+    def continue_backend(self) -> None:
+        """A stopped process acts on a signal only after SIGCONT (signal(7))."""
+        self.members.backend.send(signals.SIGCONT)
+
+    def tell_leftovers(self) -> None:
+        """Ask each member that has not been asked."""
+        self.members.tell(self.settings.signal)
+
+    def set_kill_deadline(self) -> None:
+        """Bound the wait for what cannot die (E7)."""
+        self.deadline = time.monotonic() + KILL_TIME
+
+    def kill(self) -> None:
+        """Stop, list and kill."""
+        self.members.kill()
+
+    def name_survivors(self) -> None:
+        """Say what could not be killed (E7)."""
+        self.log.survivors([(member.pid, procfs.name(member.pid)) for member in self.members.living()])
+
+    def report_done(self) -> None:
+        """Say that it is over."""
+        if self.began is not None:
+            self.log.done(self.members.count - len(self.members.living()), time.monotonic() - self.began)
+
+    def announce(self, *, at_once: bool) -> None:
+        """Say what has been done: words come after deeds, they may fail."""
+        self.log.ending(
+            self.reason,
+            (self.watch.pid, self.watch.name),
+            (self.members.backend.pid, self.log.backend_name),
+            signals.name(signals.SIGKILL if at_once else self.settings.signal),
+            0.0 if at_once else self.settings.grace,
+        )
+
+    def kill_until_empty(self) -> None:
+        """Kill what can be found, without a table, for a sidecar whose own state can no longer be trusted (E8)."""
+        until = time.monotonic() + KILL_TIME
+        while time.monotonic() < until:
+            self.members.kill()
+            if not self.members.living():
+                return
+            poll().poll(2)
+        self.name_survivors()
