@@ -4,6 +4,7 @@ Every import on the straight way is counted: it stands between the launcher's fo
 """
 
 import os
+import sys
 
 from pdwrap import messages, options
 from pdwrap.status import OWN_FAILURE, Refusal
@@ -39,6 +40,8 @@ def _run(settings: options.Settings, command: "list[str]", first_parent: int) ->
         from pdwrap import unwatched
 
         unwatched.run(command)
+    if sys.platform != "linux":
+        raise Refusal("pdwrap needs Linux: no subreaper, so nothing could be promised for a tree; nothing was started")
     if settings.mode == "exec":
         from pdwrap import exec_mode
 

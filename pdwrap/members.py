@@ -13,6 +13,7 @@ from select import POLLIN, poll
 from pdwrap import kernel, procfs, signals
 
 STOP_TIME = 0.1  # seconds that a member may take to stop before it is killed unlisted (uninterruptible sleep)
+STOP_ROUNDS = 20  # one that may not be stopped (set-uid, EPERM) can fork for ever
 STOP_STEP = 1  # milliseconds between two looks whether all have stopped
 
 
@@ -130,7 +131,7 @@ class Members:
         """Stop, list, until nothing new appears; then kill. A stopped process forks nothing that would be missed."""
         for member in self._members.values():
             member.send(signals.SIGSTOP)
-        while True:
+        for _round in range(STOP_ROUNDS):
             self._wait_until_stopped()
             below = self.refresh(stopping=True)
             if not self.find_by_group(stopping=True) and not below:
