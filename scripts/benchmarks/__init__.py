@@ -1,0 +1,1 @@
+"""What scripts/bench is made of: what it compares, how it measures each, how it tells the result."""

@@ -1,0 +1,11 @@
+"""Run the benchmark: `python scripts/benchmarks`."""
+
+import os
+import sys
+
+# Started as a folder, this is no package yet.
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from benchmarks.cli import main
+
+sys.exit(main(sys.argv[1:]))

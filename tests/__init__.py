@@ -1,0 +1,1 @@
+"""Tests of pdwrap, by the number of the promise that each proves."""

@@ -1,0 +1,86 @@
+"""What every test gets: the command under test, trees, and proof that nothing was left behind."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from .harness import Starter, sweep
+from .harness.kernel import become_subreaper
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure() -> None:
+    """Run the tests in a child if we lead our session.
+
+    A session leader other than PID 1 may have started its child before it called setsid(), so a pdwrap that falls
+    to one, and shares no session with it, cannot tell that it was orphaned. The tests of orphans need one that can.
+    """
+    if os.getpid() != 1 and os.getsid(0) == os.getpid():
+        child = os.fork()
+        if child:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 255)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def subreaper() -> None:
+    """Orphans fall to the test process."""
+    become_subreaper()
+
+
+PASSED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note whether the test itself passed."""
+    report = yield
+    if report.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After a test that passed no process of it may be left; what is left of any test is killed."""
+    yield
+    left = sweep()
+    assert not left or not request.node.stash.get(PASSED, False), f"left behind by the test: {left}"
+
+
+@pytest.fixture(params=["fork"])
+def mode(request: pytest.FixtureRequest) -> str:
+    """How pdwrap holds on to the backend; a test that uses `pdwrap` or `start` runs once for each."""
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture
+def pdwrap(mode: str) -> list[str]:
+    """The command under test."""
+    named = os.environ.get("PDWRAP_TEST_COMMAND")
+    command = shlex.split(named) if named else [sys.executable, "-I", str(ROOT / "scripts" / "pdwrap")]
+    return command if mode == "fork" else [*command, f"--{mode}"]
+
+
+@pytest.fixture
+def start(pdwrap: list[str]) -> Iterator[Starter]:
+    """Starts trees; see `harness`."""
+    starter = Starter(pdwrap)
+    yield starter
+    starter.close()
+
+
+@pytest.fixture
+def root() -> None:
+    """For tests of what only root may do; CI runs as root, where a skip is a failure."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")

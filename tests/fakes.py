@@ -1,0 +1,152 @@
+"""Stand-ins for the kernel, so that a supervisor's loop runs on a clock that the test turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pdwrap import messages
+from pdwrap.options import Settings
+
+Step = Callable[[], object]
+
+
+def together(*steps: Step) -> Step:
+    """Make one step of several."""
+
+    def all_of_them() -> None:
+        for step in steps:
+            step()
+
+    return all_of_them
+
+
+class Clock:
+    """In the place of the module `time`: it moves when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        """Give the time."""
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Let time go by."""
+        self.now += seconds
+
+
+class Script:
+    """What happens, one step for each time that a loop waits; a loop that waits once more than that has failed.
+
+    Attributes:
+        waited: how long the loop was willing to wait, each time; None is for ever.
+
+    """
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.waited: list[float | None] = []
+
+    def wait(self, patience: float | None) -> object:
+        """Let the next thing happen."""
+        self.waited.append(patience)
+        assert self.steps, "the loop waits though nothing more is to come"
+        return self.steps.pop(0)()
+
+
+class FakeTree:
+    """In the place of `tree.Tree`.
+
+    Attributes:
+        alive: the children, zombies excluded; those that have ended are in `ended` until they are reaped.
+        sent: what was sent to whom: pid, signal, time.
+
+    """
+
+    def __init__(self, clock: Clock, *alive: int) -> None:
+        self.clock = clock
+        self.alive = list(alive)
+        self.ended: list[tuple[int, int]] = []
+        self.sent: list[tuple[int, int, float]] = []
+        self.told: set[int] = set()
+        self.killed: set[int] = set()
+        self.reaped = 0
+        self.descriptor = -1
+
+    def send(self, pid: int, number: int) -> None:
+        """Note a signal; in the place of `tree.send`."""
+        self.sent.append((pid, number, self.clock.now - 1000.0))
+
+    def end(self, pid: int, raw: int, *orphans: int) -> None:
+        """Let a child end; its own children become ours."""
+        self.alive.remove(pid)
+        self.alive += orphans
+        self.ended.append((pid, raw))
+
+    def children(self) -> list[int]:
+        """List the children."""
+        return [*self.alive, *(pid for pid, _raw in self.ended)]
+
+    def reap(self) -> list[tuple[int, int]]:
+        """Take what has ended."""
+        ended, self.ended = self.ended, []
+        self.reaped += len(ended)
+        return ended
+
+    def signal(self, number: int, *, ends: bool) -> None:
+        """Send to all."""
+        for pid in self.children():
+            self.send(pid, number)
+            self.told |= {pid} if ends else set()
+
+    def tell(self, number: int) -> None:
+        """Send to who has had none, and SIGCONT."""
+        for pid in self.children():
+            if pid not in self.told:
+                self.told.add(pid)
+                self.send(pid, number)
+                self.send(pid, 18)
+
+    def kill(self) -> None:
+        """Kill who has not been killed."""
+        for pid in self.children():
+            if pid not in self.killed:
+                self.killed.add(pid)
+                self.send(pid, 9)
+
+    def living(self) -> list[int]:
+        """List who has not ended."""
+        return list(self.alive)
+
+
+class FakeWatch:
+    """In the place of `watch.Watch`: a launcher that dies when the test says so."""
+
+    def __init__(self) -> None:
+        self.pid = 41
+        self.name = "launcher"
+        self.descriptor: int | None = None
+        self.interval: float | None = None
+        self.dead = False
+
+    def gone(self, _outer: int) -> bool:
+        """Tell whether it is dead."""
+        return self.dead
+
+    def die(self) -> None:
+        """Die."""
+        self.dead = True
+
+
+class FakeLog(messages.Log):
+    """In the place of `messages.Log`: keeps what is said."""
+
+    __slots__ = ("said",)
+
+    def __init__(self) -> None:
+        super().__init__(Settings(), "server")
+        self.said: list[str] = []
+
+    def _say(self, event: str, text: str, fields: dict[str, object], verbosity: int = 0) -> None:
+        del fields, verbosity
+        self.said.append(f"{event}: {text}")

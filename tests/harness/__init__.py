@@ -1,0 +1,73 @@
+"""Harness of the tests: real process trees, and proof of their end without sleeping.
+
+What a test needs comes from two fixtures (conftest.py):
+
+``pdwrap``  the command under test as a list: ``[*pdwrap, "--", "true"]``. Of the checkout, or what
+            ``PDWRAP_TEST_COMMAND`` names (an installed wheel). It says the mode (``mode``: fork) where needed.
+``start``   starts a tree and returns it when the backend is ready::
+
+                tree = start("plain", "child=setsid:stubborn", options=["--grace", "0.1"])
+                tree.launcher.kill()            # SIGKILL; also tree.wrapper, tree.inner, tree.backend
+                tree.assert_gone()              # end-of-file on the tree pipe, every pidfd, ECHILD
+
+The pieces, one module each:
+
+`tree`      `Tree`: the four processes, what they say (`voice`), what the launcher saw (`status`), `assert_gone`.
+`voice`     `Voice`: the pipe on which all of a tree speak, and whose end-of-file proves that none is left.
+`roles`     the backends, a program of its own: plain, stubborn, reporter, runner, listener ... and their children.
+`launcher`  the launcher, a program of its own: forks from a thread, drops its uid, calls setsid, executes itself.
+`spawn`     `run`, `run_many`, `Running` for commands without a tree; `spawn` with exact descriptors.
+`kernel`    `Process` (a pidfd), children, parents, states, and the reaping that proves that nothing is left.
+`seccomp`   a real filter that makes the kernel deny named system calls, as a command prefix.
+
+Every role holds the write end of the tree pipe, so its end-of-file proves that all of them are gone. The test process
+is a child subreaper: what a tree loses falls to us, and after each test a fixture fails if anything did.
+"""
+
+from .kernel import LIMIT, Process, children, describe, parent_of, reap_all, stat, sweep
+from .spawn import (
+    CLOSED,
+    HERE,
+    PYTHON,
+    READY,
+    Outcome,
+    Running,
+    clean_environment,
+    denied,
+    pause_for,
+    role,
+    run,
+    run_many,
+    shell,
+    spawn,
+)
+from .tree import Starter, Tree
+from .voice import Voice
+
+__all__ = [
+    "CLOSED",
+    "HERE",
+    "LIMIT",
+    "PYTHON",
+    "READY",
+    "Outcome",
+    "Process",
+    "Running",
+    "Starter",
+    "Tree",
+    "Voice",
+    "children",
+    "clean_environment",
+    "denied",
+    "describe",
+    "parent_of",
+    "pause_for",
+    "reap_all",
+    "role",
+    "run",
+    "run_many",
+    "shell",
+    "spawn",
+    "stat",
+    "sweep",
+]

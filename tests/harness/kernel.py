@@ -1,0 +1,167 @@
+"""What the tests ask the kernel: who is there, who is gone, who fell to us.
+
+The test process is a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER). Whatever a tree loses becomes its child,
+so "no child left" proves that nothing survived, and "a child left" names what did.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import time
+
+LIMIT = 20.0
+"""Seconds after which the harness gives up waiting. A watchdog only: no test passes because time went by."""
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def become_subreaper() -> None:
+    """Let the orphans of every tree fall to this process."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def children(pid: int | None = None) -> list[int]:
+    """Children of *pid* (default: this process), zombies included; of all its threads."""
+    who = "self" if pid is None else str(pid)
+    found: list[int] = []
+    try:
+        for task in os.listdir(f"/proc/{who}/task"):
+            with open(f"/proc/{who}/task/{task}/children", encoding="ascii") as listing:
+                found += map(int, listing.read().split())
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return found
+
+
+def stat(pid: int) -> list[str]:
+    """Fields of /proc/PID/stat from the state on: state, ppid, pgrp, session, ... (proc(5))."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as line:
+        return line.read().rpartition(")")[2].split()
+
+
+def parent_of(pid: int) -> int:
+    """The present parent of *pid*."""
+    return int(stat(pid)[1])
+
+
+def describe(pid: int) -> str:
+    """One process in words, for messages of failed tests."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as line:
+            argv = line.read().replace(b"\0", b" ").decode(errors="replace").strip()
+        state, ppid, pgrp, session = stat(pid)[:4]
+    except (FileNotFoundError, ProcessLookupError):
+        return f"{pid} (gone)"
+    return f"{pid} [{state} ppid={ppid} pgrp={pgrp} sid={session}] {argv}"
+
+
+class Process:
+    """A process held by its pidfd: never a stranger that got the same pid."""
+
+    def __init__(self, pid: int) -> None:
+        """Open the pidfd of *pid*, which must exist."""
+        self.pid = pid
+        self._fd = os.pidfd_open(pid)
+
+    def __repr__(self) -> str:
+        """As in failed assertions."""
+        return f"<{describe(self.pid)}>"
+
+    def signal(self, number: int) -> None:
+        """Send it signal *number*; nothing happens if it is gone."""
+        try:
+            signal.pidfd_send_signal(self._fd, number)
+        except ProcessLookupError:
+            pass
+
+    def kill(self) -> None:
+        """Send it SIGKILL."""
+        self.signal(signal.SIGKILL)
+
+    def gone(self, within: float = LIMIT) -> bool:
+        """Wait until it is dead (a zombie is); False if it still lives after *within* seconds."""
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        return bool(poll.poll(within * 1000))
+
+    @property
+    def alive(self) -> bool:
+        """True while it lives."""
+        return not self.gone(0)
+
+    def wait_stopped(self) -> None:
+        """Wait until it is in state T. Not our child: the kernel offers nothing to wait on, so look again and again."""
+        self.wait_state("T", "t")
+
+    def wait_state(self, *states: str) -> None:
+        """Look until its state (proc(5)) is one of *states*."""
+        deadline = time.monotonic() + LIMIT
+        while (now := stat(self.pid)[0]) not in states:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"state {now}, not one of {states}: {describe(self.pid)}")
+            time.sleep(0.001)
+
+    def wait_reaped(self) -> None:
+        """Look until its parent has reaped it: a zombie still takes signals (pidfd_send_signal(2))."""
+        deadline = time.monotonic() + LIMIT
+        try:
+            while time.monotonic() < deadline:
+                signal.pidfd_send_signal(self._fd, 0)
+                time.sleep(0.001)
+        except ProcessLookupError:
+            return
+        raise AssertionError(f"not reaped: {describe(self.pid)}")
+
+    def close(self) -> None:
+        """Let go of the pidfd."""
+        os.close(self._fd)
+
+
+def reap_all(within: float = LIMIT) -> tuple[dict[int, int], list[str]]:
+    """Reap our children until there are none (ECHILD): their raw statuses, and in words those that never ended."""
+    statuses: dict[int, int] = {}
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            pid, raw = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return statuses, []
+        if pid:
+            statuses[pid] = raw
+            continue
+        living = children()
+        poll = select.poll()
+        fds = []
+        for child in living:
+            try:
+                fds.append(os.pidfd_open(child))
+            except ProcessLookupError:
+                continue
+            poll.register(fds[-1], select.POLLIN)
+        left = deadline - time.monotonic()
+        ended = poll.poll(max(0.0, left) * 1000)
+        for fd in fds:
+            os.close(fd)
+        if not ended and fds:
+            return statuses, [describe(child) for child in living]
+
+
+def sweep() -> list[str]:
+    """Kill and reap whatever is left below this process, and name it."""
+    left: dict[int, str] = {}
+    deadline = time.monotonic() + LIMIT
+    while (found := children()) and time.monotonic() < deadline:
+        for pid in found:
+            left.setdefault(pid, describe(pid))
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        reap_all(0.05)
+    reap_all(0)
+    return list(left.values())

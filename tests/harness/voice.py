@@ -1,0 +1,73 @@
+"""The reading end of a pipe: what the programs of a tree say, and that none of them is left."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from .kernel import LIMIT
+
+
+class Voice:
+    """The reading end of a pipe on which programs speak in lines."""
+
+    def __init__(self) -> None:
+        """Make the pipe."""
+        self.reads, self.writes = os.pipe()
+        self.lines: list[str] = []
+        self._taken = 0
+        self._rest = b""
+        self._ended = False
+
+    def _read(self, deadline: float) -> bool:
+        """Take in what has come, waiting for it until *deadline*; False if nothing came."""
+        poll = select.poll()
+        poll.register(self.reads, select.POLLIN)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            return False
+        data = os.read(self.reads, 65536)
+        self._ended = not data
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self.lines += [line.decode() for line in lines]
+        return True
+
+    def next(self, *words: str) -> list[str]:
+        """The next line whose first words are *words*, the rest of it split; lines before it are passed over."""
+        deadline = time.monotonic() + LIMIT
+        while True:
+            while self._taken < len(self.lines):
+                line = self.lines[self._taken].split()
+                self._taken += 1
+                if tuple(line[: len(words)]) == words:
+                    return line[len(words) :]
+            if self._ended or not self._read(deadline):
+                why = "end-of-file" if self._ended else "silence"
+                raise AssertionError(f"{why} instead of {' '.join(words)!r}; heard: {self.lines}")
+
+    def all(self, *words: str) -> list[list[str]]:
+        """Every line heard so far whose first words are *words*, the rest of it split."""
+        return [line.split()[len(words) :] for line in self.lines if tuple(line.split()[: len(words)]) == words]
+
+    def quiet_for(self, seconds: float) -> bool:
+        """True if nothing is said (and nobody leaves for good) for *seconds*."""
+        return self._taken == len(self.lines) and not self._read(time.monotonic() + seconds)
+
+    def ended(self, within: float = LIMIT) -> bool:
+        """Wait for end-of-file: nobody is left who could speak. Lines on the way are kept."""
+        deadline = time.monotonic() + within
+        while not self._ended:
+            if not self._read(deadline):
+                return False
+        return True
+
+    def give_away(self) -> None:
+        """Close our copy of the writing end."""
+        if self.writes >= 0:
+            os.close(self.writes)
+        self.writes = -1
+
+    def close(self) -> None:
+        """Close both ends."""
+        self.give_away()
+        os.close(self.reads)

@@ -1,0 +1,239 @@
+"""prctl and pidfds by each way that a Python may have to them, and what each refusal means (E6)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from pdwrap import kernel, signals
+
+from .harness import denied, run
+
+WAY = os.environ.get("PDWRAP_TEST_PRCTL")
+CODE = "import os, sys; sys.path.insert(0, os.getcwd()); "
+
+#: As python-prctl's C half is missing, as `_ctypes` is, and both.
+NO_PYTHON_PRCTL = "sys.modules['_prctl'] = None; "
+NO_CTYPES = "sys.modules['_ctypes'] = None; "
+
+
+def python(code: str, *, prefix: tuple[str, ...] = ()) -> str:
+    """Run `code` in an interpreter of its own, with our `pdwrap` on its path; give what it prints."""
+    outcome = run([*prefix, sys.executable, "-I", "-c", CODE + code])
+    assert outcome.code == 0, outcome.stderr
+    return outcome.stdout.decode().strip()
+
+
+@pytest.mark.prctl
+def test_the_way_that_was_meant() -> None:
+    """E6: the way that this run is to prove is the one that was taken; without a word of it, any way at all."""
+    if WAY:
+        assert WAY == kernel.PRCTL_WAY
+    else:
+        assert kernel.PRCTL_WAY in ("python-prctl", "ctypes")
+
+
+ASK_PDEATHSIG = (
+    "import ctypes; kept = ctypes.c_int(); ctypes.CDLL(None).prctl(2, ctypes.byref(kept), 0, 0, 0); print(kept.value); "
+)
+ASK_SUBREAPER = (
+    "import ctypes; kept = ctypes.c_int(); "
+    "ctypes.CDLL(None).prctl(37, ctypes.byref(kept), 0, 0, 0); print(kept.value); "
+)
+ASK_DUMPABLE = "import ctypes; print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)); "
+
+
+@pytest.mark.prctl
+@pytest.mark.parametrize("hide", ["", NO_PYTHON_PRCTL], ids=["as it is", "ctypes"])
+@pytest.mark.parametrize(
+    ("call", "ask", "answer"),
+    [
+        ("set_parent_death_signal(17)", ASK_PDEATHSIG, "17"),
+        ("set_parent_death_signal(9)", ASK_PDEATHSIG, "9"),
+        ("become_subreaper()", ASK_SUBREAPER, "1"),
+        ("forbid_core()", ASK_DUMPABLE, "0"),
+    ],
+)
+def test_each_call_reaches_the_kernel(hide: str, call: str, ask: str, answer: str) -> None:
+    """E6: by either way the kernel has been told what was meant."""
+    assert python(f"{hide}from pdwrap import kernel; kernel.{call}; {ask}") == answer
+
+
+@pytest.mark.prctl
+def test_ctypes_stands_in() -> None:
+    """E6: without python-prctl, libc's own prctl is called."""
+    assert python(f"{NO_PYTHON_PRCTL}from pdwrap import kernel; print(kernel.PRCTL_WAY)") == "ctypes"
+
+
+TRY_ALL = (
+    "from pdwrap import kernel\n"
+    "def errors(*calls):\n"
+    "    for call in calls:\n"
+    "        try:\n"
+    "            call()\n"
+    "        except OSError as error:\n"
+    "            yield error.errno\n"
+    "        else:\n"
+    "            yield 0\n"
+    "print(kernel.PRCTL_WAY, *errors(lambda: kernel.set_parent_death_signal(9), kernel.become_subreaper))"
+)
+
+
+def test_without_either_way_it_is_refused() -> None:
+    """E6: where neither way exists each call raises; nothing falls back to doing nothing."""
+    answer = python(NO_PYTHON_PRCTL + NO_CTYPES + TRY_ALL)
+    assert answer == f"none {errno.ENOSYS} {errno.ENOSYS}"
+
+
+@pytest.mark.prctl
+@pytest.mark.parametrize("hide", ["", NO_PYTHON_PRCTL], ids=["as it is", "ctypes"])
+def test_a_refusal_of_the_kernel_is_an_error(hide: str) -> None:
+    """E6: a seccomp filter's no is heard by either way."""
+    way, *errors = python(hide + TRY_ALL, prefix=tuple(denied("EPERM", "prctl:1", "prctl:36"))).split()
+    assert way in ("python-prctl", "ctypes")
+    assert all(int(number) == errno.EPERM for number in errors)
+
+
+def test_the_kernel_refuses_a_senseless_value() -> None:
+    """The kernel's own no is an error, too."""
+    assert python(f"{NO_PYTHON_PRCTL}{TRY_ALL.replace('(9)', '(9999)')}").split()[1] != "0"
+
+
+def test_pidfd_of_a_process() -> None:
+    """E1: a pidfd is close-on-exec, and readable when the process is dead."""
+    hold, release = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(release)
+            os.read(hold, 1)
+        finally:
+            os._exit(0)
+    descriptor = kernel.pidfd_open(pid)
+    assert descriptor is not None
+    assert not os.get_inheritable(descriptor)
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    assert waiting.poll(0) == []
+    os.close(release)
+    assert waiting.poll(20_000)
+    os.waitpid(pid, 0)
+    for end in (hold, descriptor):
+        os.close(end)
+
+
+def dead_pid() -> int:
+    """Give the number of a process that is gone."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return pid
+
+
+def test_pidfd_of_nobody() -> None:
+    """E1: that there is no such process is no refusal."""
+    with pytest.raises(ProcessLookupError):
+        kernel.pidfd_open(dead_pid())
+
+
+@pytest.mark.parametrize("number", sorted(kernel.REFUSALS))
+def test_a_refusal_is_none(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """E6: `not here` (old kernel, seccomp) is None: another mechanism is to hold."""
+
+    def refuse(_pid: int, _flags: int = 0) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    assert kernel.pidfd_open(1) is None
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENODEV, errno.EINTR])
+def test_not_now_is_no_refusal(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """E8: running out of something is no reason to do without a mechanism."""
+
+    def refuse(_pid: int, _flags: int = 0) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    with pytest.raises(OSError, match=os.strerror(number)) as raised:
+        kernel.pidfd_open(1)
+    assert raised.value.errno == number
+
+
+NO_NAME = "vars(os).pop('pidfd_open'); import _signal; vars(_signal).pop('pidfd_send_signal'); "
+
+
+@pytest.mark.parametrize("hide", ["", NO_NAME], ids=["named", "by number"])
+@pytest.mark.parametrize("refusal", ["ENOSYS", "EPERM"])
+def test_a_real_filter(hide: str, refusal: str) -> None:
+    """E6: a kernel that refuses, asked by name or by number, gives None."""
+    code = f"{hide}from pdwrap import kernel; print(kernel.pidfd_open(os.getpid()))"
+    assert python(code, prefix=tuple(denied(refusal, "pidfd_open"))) == "None"
+
+
+def test_by_number() -> None:
+    """E6: where CPython's build lacked the names (conda), the calls are made by number, with the same answers."""
+    code = (
+        f"{NO_NAME}from pdwrap import kernel, signals\n"
+        "import fcntl, resource\n"
+        "me = kernel.pidfd_open(os.getpid())\n"
+        "print(os.readlink(f'/proc/self/fd/{me}'), fcntl.fcntl(me, fcntl.F_GETFD) & fcntl.FD_CLOEXEC)\n"
+        "signals.api.pthread_sigmask(signals.api.SIG_BLOCK, [10])\n"
+        "kernel.pidfd_send_signal(me, 10)\n"
+        "info = signals.api.sigtimedwait([10], 0)\n"
+        "print(info.si_signo, info.si_pid == os.getpid())\n"
+        "pid = os.fork() or os._exit(0)\n"
+        "descriptor = kernel.pidfd_open(pid)\n"
+        "os.waitpid(pid, 0)\n"
+        "def failure(call, *arguments):\n"
+        "    try:\n"
+        "        call(*arguments)\n"
+        "    except OSError as error:\n"
+        "        return type(error).__name__, error.errno\n"
+        "print(*failure(kernel.pidfd_send_signal, descriptor, 10))\n"
+        "print(*failure(kernel.pidfd_open, pid))\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))\n"
+        "print(*failure(kernel.pidfd_open, os.getpid()))\n"
+    )
+    held, sent, signalled, opened, full = python(code).splitlines()
+    assert held == "anon_inode:[pidfd] 1"
+    assert sent == "10 True"
+    assert signalled == opened == f"ProcessLookupError {errno.ESRCH}"
+    assert full == f"OSError {errno.EMFILE}"
+
+
+def test_by_number_without_ctypes() -> None:
+    """E6: no name and no ctypes is the same as a refusal."""
+    code = f"{NO_NAME}{NO_CTYPES}from pdwrap import kernel; print(kernel.pidfd_open(os.getpid()))"
+    assert python(code) == "None"
+
+
+def test_out_of_descriptors() -> None:
+    """E8: with no descriptor left, the real call raises."""
+    code = (
+        "from pdwrap import kernel; import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))\n"
+        "try:\n"
+        "    kernel.pidfd_open(os.getpid())\n"
+        "except OSError as error:\n"
+        "    print(error.errno)\n"
+    )
+    assert python(code) == str(errno.EMFILE)
+
+
+def test_a_signal_by_pidfd() -> None:
+    """N3: a signal by pidfd reaches that process; when it has been reaped, nobody."""
+    process = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import signal; signal.pause()"])
+    descriptor = kernel.pidfd_open(process.pid)
+    assert descriptor is not None
+    kernel.pidfd_send_signal(descriptor, signals.SIGTERM)
+    assert process.wait() == -signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        kernel.pidfd_send_signal(descriptor, signals.SIGTERM)
+    os.close(descriptor)

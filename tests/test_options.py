@@ -1,0 +1,283 @@
+"""The settings: each variable, each option, LocalAI's two variables, bad values, and what wins over what (T4)."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pdwrap import cli, options
+from pdwrap.options import LOCALAI_INTERVAL, LOCALAI_WATCH, READERS
+from pdwrap.status import OWN_FAILURE, Refusal
+
+TERM, INT, USR1, USR2, HUP = (int(getattr(signal, f"SIG{name}")) for name in ("TERM", "INT", "USR1", "USR2", "HUP"))
+
+#: Setting, text, what it means.
+GOOD: list[tuple[str, str, object]] = [
+    ("mode", "fork", "fork"),
+    ("mode", "exec", "exec"),
+    ("signal", "TERM", TERM),
+    ("signal", "sigint", INT),
+    ("signal", "10", 10),
+    ("signal", "KILL", 9),
+    ("signal", "RTMIN+1", int(signal.SIGRTMIN) + 1),
+    ("grace", "5", 5.0),
+    ("grace", "0", 0.0),
+    ("grace", "1h15m30.5s", 4530.5),
+    ("grace", "500ms", 0.5),
+    ("grace", "2\N{MICRO SIGN}s", 2e-6),
+    ("parent", "1", 1),
+    ("parent", "4194304", 4194304),
+    ("parent", "local-ai", "local-ai"),
+    ("parent", "12ab", "12ab"),
+    ("parent", "a b", "a b"),
+    ("lifeline", "0", 0),
+    ("lifeline", "17", 17),
+    ("watch", "auto", "auto"),
+    ("watch", "poll", "poll"),
+    ("watch", " POLL ", "poll"),
+    *[("watch", word, "off") for word in ("off", "false", "0", "no", " Off\t", "FALSE")],
+    *[("watch", word, "auto") for word in ("on", "true", "1", "yes", " On ")],
+    ("interval", "250ms", 0.25),
+    ("interval", "3", 3.0),
+    *[("leftovers", word, word) for word in ("end", "wait", "leave")],
+    ("rewrite", "TERM:INT", {TERM: INT}),
+    ("rewrite", "TERM:INT,HUP:0", {TERM: INT, HUP: 0}),
+    ("rewrite", "SIGTERM:int 1:0", {TERM: INT, HUP: 0}),
+    ("log", "text", "text"),
+    ("log", "json", "json"),
+]
+
+BAD: list[tuple[str, str]] = [
+    ("mode", ""),
+    ("mode", "Fork"),
+    ("mode", "thread"),
+    *[
+        ("signal", text)
+        for text in ("", "TERMINATE", "0", "65", "-15", "STOP", "CHLD", "17", "CONT", "RTMAX+1", "_DFL")
+    ],
+    *[("grace", text) for text in ("", "-1s", "5 s", "five", "1d", "inf", "3000000h", "\N{ARABIC-INDIC DIGIT FIVE}")],
+    *[("parent", text) for text in ("", "0", " 1", "name ", "99999999999")],
+    *[("lifeline", text) for text in ("", "-1", "three", "2147483648", "\N{SUPERSCRIPT TWO}", " 3")],
+    *[("watch", text) for text in ("", "polling", "2", "disabled")],
+    *[("interval", text) for text in ("", "0", "0s", "-1s", "soon")],
+    *[("leftovers", text) for text in ("", "End", "kill")],
+    *[("rewrite", text) for text in ("", ",", "TERM", "TERM:", ":INT", "TERM:INT:0", "KILL:TERM", "STOP:0", "CHLD:0")],
+    ("rewrite", "TERM:INT,oops"),
+    *[("log", text) for text in ("", "JSON", "xml")],
+]
+
+OPTION = {"mode": "--fork/--exec", **{name: f"--{name}" for name, *_rest in READERS if name != "mode"}}
+VARIABLE = {name: f"PDWRAP_{name.upper()}" for name, *_rest in READERS}
+BY_TEXT = [pytest.param(name, text, id=f"{name}={text}") for name, text in BAD]
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of pdwrap's or LocalAI's comes from outside."""
+    for name in os.environ:
+        if name.startswith(("PDWRAP_", "LOCALAI_")):
+            monkeypatch.delenv(name)
+
+
+def test_defaults() -> None:
+    """What holds when nothing is set."""
+    read = options.read({})
+    assert {name: getattr(read, name) for name in options.Settings.__slots__} == {
+        "explicit": {},
+        "grace": 5.0,
+        "interval": 2.0,
+        "leftovers": "end",
+        "lifeline": None,
+        "log": "text",
+        "mode": "fork",
+        "parent": None,
+        "rewrite": {},
+        "signal": TERM,
+        "verbosity": 0,
+        "watch": "auto",
+    }
+
+
+def test_the_table_names_itself() -> None:
+    """Every reader's variable and option are named after its setting, and every setting has a value from the start."""
+    for name, variable, option, _reader, allowed in READERS:
+        assert variable == VARIABLE[name]
+        assert option == OPTION[name]
+        assert allowed
+        assert hasattr(options.Settings(), name)
+
+
+@pytest.mark.parametrize(("name", "text", "value"), GOOD)
+def test_each_variable(name: str, text: str, value: object) -> None:
+    """A variable is read; it alone is changed by it."""
+    read = options.read({VARIABLE[name]: text})
+    assert getattr(read, name) == value
+    assert read.explicit == {name: VARIABLE[name]}
+    plain = options.read({})
+    for other, *_rest in READERS:
+        if other != name:
+            assert getattr(read, other) == getattr(plain, other)
+
+
+def on_the_command_line(name: str, text: str) -> list[str]:
+    """Give `text` to the option of setting `name`."""
+    return [f"--{text}"] if name == "mode" else [OPTION[name], text]
+
+
+@pytest.mark.parametrize(("name", "text", "value"), GOOD)
+def test_each_option(name: str, text: str, value: object) -> None:
+    """An option is read by the same reader as its variable."""
+    read, command = cli.parse([*on_the_command_line(name, text), "--", "cmd", "-x"])
+    assert getattr(read, name) == value
+    assert name in read.explicit
+    assert command == ["cmd", "-x"]
+
+
+@pytest.mark.parametrize(("name", "text"), BY_TEXT)
+def test_bad_variable(name: str, text: str) -> None:
+    """T4: one line names the variable, the value, and what is allowed."""
+    with pytest.raises(Refusal) as refused:
+        options.read({VARIABLE[name]: text})
+    assert refused.value.status == OWN_FAILURE
+    allowed = next(allowed for each, _v, _o, _r, allowed in READERS if each == name)
+    assert str(refused.value) == f"{VARIABLE[name]}: {text!r} cannot be read: give {allowed}"
+
+
+@pytest.mark.parametrize(("name", "text"), [each for each in BY_TEXT if each.values[0] != "mode"])
+def test_bad_option(name: str, text: str) -> None:
+    """T4: one line names the option, the value, and what is allowed."""
+    with pytest.raises(Refusal) as refused:
+        cli.parse([OPTION[name], text, "--", "cmd"])
+    assert refused.value.status == OWN_FAILURE
+    allowed = next(allowed for each, _v, _o, _r, allowed in READERS if each == name)
+    assert str(refused.value) == f"{OPTION[name]}: {text!r} cannot be read: give {allowed}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([], "COMMAND"),
+        (["--"], "COMMAND"),
+        (["--nonsense", "cmd"], "--nonsense"),
+        (["--grace"], "--grace"),
+        (["-z", "cmd"], "-z"),
+    ],
+)
+def test_bad_usage(arguments: list[str], named: str) -> None:
+    """T4: what click refuses is one line, too, and names what is wrong."""
+    with pytest.raises(Refusal) as refused:
+        cli.parse(arguments)
+    assert refused.value.status == OWN_FAILURE
+    assert named in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("short", "name", "text", "value"),
+    [
+        ("-s", "signal", "INT", INT),
+        ("-g", "grace", "1s", 1.0),
+        ("-p", "parent", "x", "x"),
+        ("-i", "interval", "1", 1.0),
+    ],
+)
+def test_short_options(short: str, name: str, text: str, value: object) -> None:
+    """The short forms are the same options."""
+    assert getattr(cli.parse([short, text, "cmd"])[0], name) == value
+
+
+def test_rewrite_is_repeatable() -> None:
+    """Several rules add up; the last one for a signal counts."""
+    read, _command = cli.parse(["--rewrite", "TERM:INT", "--rewrite", "USR1:0", "--rewrite", "TERM:HUP", "cmd"])
+    assert read.rewrite == {TERM: HUP, USR1: 0}
+
+
+@pytest.mark.parametrize(("arguments", "verbosity"), [([], 0), (["-q"], -1), (["-v"], 1), (["--verbose"], 1)])
+def test_verbosity(arguments: list[str], verbosity: int) -> None:
+    """`-q` is quiet, `-v` tells what is watched."""
+    assert cli.parse([*arguments, "cmd"])[0].verbosity == verbosity
+
+
+@pytest.mark.parametrize("separator", [[], ["--"]])
+def test_the_command_is_left_alone(separator: list[str]) -> None:
+    """T1: what follows the command is its own, also where it looks like an option of ours, or like `--`."""
+    command = ["cmd", "--grace", "x", "--", "-v", "", "--help"]
+    assert cli.parse(["-q", *separator, *command])[1] == command
+
+
+def test_option_wins_over_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flag wins over its variable, even over one that could not be read."""
+    monkeypatch.setenv("PDWRAP_GRACE", "1s")
+    monkeypatch.setenv("PDWRAP_SIGNAL", "nonsense")
+    monkeypatch.setenv("PDWRAP_MODE", "exec")
+    read, _command = cli.parse(["--grace", "2s", "--signal", "INT", "--fork", "cmd"])
+    assert (read.grace, read.signal, read.mode) == (2.0, INT, "fork")
+
+
+def test_the_environment_counts_beside_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An option changes its own setting; the variables of the others still count."""
+    monkeypatch.setenv("PDWRAP_GRACE", "1s")
+    assert cli.parse(["-v", "cmd"])[0].grace == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "watch"),
+    [
+        *[(text, "off") for text in ("false", "0", "no", "off", "FALSE", " Off\n", "No", "\toFF ")],
+        *[(text, "auto") for text in ("", "true", "1", "yes", "on", "poll", "2", "nope", "f", "disabled", "00")],
+    ],
+)
+def test_localai_watch(text: str, watch: str) -> None:
+    """LocalAI's switch is off for four words, in any case and with blanks around; anything else is on."""
+    assert options.read({LOCALAI_WATCH: text}).watch == watch
+
+
+@pytest.mark.parametrize(
+    ("text", "interval"),
+    [
+        *[("500ms", 0.5), ("2s", 2.0), ("1m", 60.0), ("1m30s", 90.0), ("3", 3.0), ("0.5", 0.5)],
+        *[(text, 2.0) for text in ("", "garbage", "0", "0s", "-1s", "-3", "1d", "3000000h", "1e3", "nan")],
+    ],
+)
+def test_localai_interval(text: str, interval: float) -> None:
+    """LocalAI's interval never fails: what it cannot read, or is not above 0, is its default."""
+    assert options.read({LOCALAI_INTERVAL: text}).interval == interval
+
+
+@settings(deadline=None)
+@given(st.text(max_size=10), st.text(max_size=10))
+def test_localai_never_fails(watch: str, interval: str) -> None:
+    """Whatever LocalAI's variables hold, pdwrap starts, and its interval is above 0."""
+    read = options.read({LOCALAI_WATCH: watch, LOCALAI_INTERVAL: interval})
+    assert read.watch in ("auto", "off")
+    assert read.interval > 0
+
+
+def test_ours_wins_over_localai() -> None:
+    """pdwrap's variable wins over LocalAI's, either way, and over an option of neither."""
+    both = {LOCALAI_WATCH: "off", LOCALAI_INTERVAL: "7s"}
+    read = options.read({**both, "PDWRAP_WATCH": "on", "PDWRAP_INTERVAL": "1s"})
+    assert (read.watch, read.interval) == ("auto", 1.0)
+    read = options.read({**both, "PDWRAP_WATCH": "off"}, {"watch": "poll", "interval": "3s"})
+    assert (read.watch, read.interval) == ("poll", 3.0)
+
+
+def test_localai_sets_nothing_else() -> None:
+    """LocalAI's variables are not taken for settings of ours that were made by hand."""
+    assert options.read({LOCALAI_WATCH: "off", LOCALAI_INTERVAL: "7s"}).explicit == {}
+
+
+@settings(deadline=None)
+@given(name=st.sampled_from([name for name, *_rest in READERS]), text=st.text(max_size=12))
+def test_any_text_is_read_or_refused(name: str, text: str) -> None:
+    """T4: no text leads to anything but a setting or a refusal that names it."""
+    said = None
+    try:
+        options.read({VARIABLE[name]: text})
+    except Refusal as refusal:
+        said = str(refusal)
+    assert said is None or (VARIABLE[name] in said and repr(text) in said)
