@@ -28,9 +28,9 @@ class Acts:
     Attributes:
         backend: its pid, once it is forked.
         status: its wait status, once it has exited.
-        shared_group: it is in the outer's process group, the terminal's foreground.
-        resumed: it was continued after its last stop, by whomsoever.
-        to_forward: the signal that `forward` sends.
+        stopped: it is stopped.
+        to_forward: the signal that `forward` sends; `only_if_stopped`: unless somebody has continued the backend.
+        ends: it asks to end.
         deadline: when the loop is to look again, on the monotonic clock; None is never.
         began: when the ending began; None while there is none.
         reason: why the tree is ended, in the words of `Log.ending`.
@@ -48,9 +48,10 @@ class Acts:
         self.tree = Tree()
         self.backend = 0
         self.status: int | None = None
-        self.shared_group = False
-        self.resumed = False
+        self.stopped = False
         self.to_forward = 0
+        self.only_if_stopped = False
+        self.ends = False
         self.deadline: float | None = None
         self.began: float | None = None
         self.reason = ""
@@ -60,21 +61,19 @@ class Acts:
 
     def forward(self) -> None:
         """Send the backend a signal that the outer received: to its pid alone, one cannot tell which was meant."""
-        if self.to_forward == signals.SIGCONT and self.shared_group and self.resumed:
-            self.resumed = False  # `fg` continues the whole foreground group: the backend has had this one
-        elif self.status is None:
+        if self.status is None and (self.stopped or not self.only_if_stopped):
             send(self.backend, self.to_forward)
 
     def forward_to_leftovers(self) -> None:
         """Send it to what the backend left (`--leftovers wait`)."""
-        self.tree.signal(self.to_forward, ends=self.to_forward in (signals.SIGTERM, self.settings.signal))
+        self.tree.signal(self.to_forward, ends=self.ends)
 
     def set_deadline(self) -> None:
         """One deadline for all: the grace from now."""
         self.deadline = time.monotonic() + self.settings.grace
 
     def report_ending(self) -> None:
-        """Tell the outer before the first signal: it sees neither a farther launcher nor a lifeline nor a sweep."""
+        """Tell the outer: it sees neither a farther launcher nor a lifeline nor a sweep."""
         self.began = time.monotonic()
         self.tree.reaped = 0
         self.continue_outer()
@@ -104,6 +103,10 @@ class Acts:
     def kill(self) -> None:
         """Kill every child; theirs are ours when they are reaped."""
         self.tree.kill()
+
+    def kill_below(self) -> None:
+        """Kill what a child that does not die keeps from us."""
+        self.tree.kill_below()
 
     def name_survivors(self) -> None:
         """Say what could not be killed (E7)."""

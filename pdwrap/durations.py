@@ -36,7 +36,7 @@ def parse(text: str) -> float:
     if rest[:1] in ("-", "+"):
         rest = rest[1:]
     total = _bare_seconds(rest) if rest and not rest.strip(DIGITS + ".") else _with_units(rest)
-    if total > LONGEST:
+    if total > LONGEST + negative:
         raise ValueError(text)
     return (-total if negative else total) / 1e9
 

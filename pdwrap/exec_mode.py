@@ -46,7 +46,7 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
             raise Refusal(f"{settings.explicit[setting]} means nothing in exec mode ({why}): leave it out, or use --fork")
     if settings.watch == "off":
         settings.lifeline = None
-    watch.check_lifeline(settings.lifeline)
+    watch.check_lifeline(settings)
     launch.hold_standard_descriptors()
     inherited = launch.Inherited()
     launcher = watch.find(settings, first_parent, hint=False)

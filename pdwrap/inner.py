@@ -16,6 +16,7 @@ from pdwrap import groups, launch, lifecycle, messages, signals, wire
 from pdwrap.acts import Acts
 from pdwrap.lifecycle import Lifecycle
 from pdwrap.status import OWN_FAILURE, Refusal
+from pdwrap.tables import inner_table
 from pdwrap.tree import has_ended, kill_until_empty
 from pdwrap.watch import GONE, Watch, lifeline_closed
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 LONGEST_WAIT = 86_400.0  # seconds; poll(2) takes an int of milliseconds
+STALL_TIME = 0.2  # seconds between two looks below what does not die
 BACKLOG_WAIT = 0.01  # seconds between two tries to send what a full pipe did not take
 
 
@@ -42,13 +44,13 @@ class Inner:
         self.settings = acts.settings
         self.watch = watch
         self.commands = commands
-        table = lifecycle.inner_table(self.settings.leftovers, graceless=self.settings.grace == 0)
+        table = inner_table(self.settings.leftovers, graceless=self.settings.grace == 0)
         self.life = Lifecycle(table, lifecycle.STARTING)
         self.waiting = poll()
+        self.early: list[list[str]] = []  # commands that came before the release
 
-    @property
-    def done(self) -> bool:
-        """Whether there is nothing left to do."""
+    def is_done(self) -> bool:
+        """Tell whether there is nothing left to do."""
         return self.life.state == lifecycle.DONE
 
     # -- the start ------------------------------------------------------------------------------------------------
@@ -66,15 +68,17 @@ class Inner:
         me = os.getpid()
         backend = os.fork()
         if backend == 0:
-            launch.wait_for_release(me, hold, release)
-            launch.become(command, inherited)
+            try:
+                launch.wait_for_release(me, hold, release)
+                launch.become(command, inherited)
+            finally:
+                os._exit(OWN_FAILURE)  # never back into our own code
         if not place.shared:
             groups.move(backend, leader or backend)
         place.leave()
         if leader:
             groups.dismiss(leader)
         self.acts.backend = backend
-        self.acts.shared_group = place.shared
         self._look_once_more()
         self._feed(lifecycle.RELEASED)
         os.write(release, launch.RELEASE)
@@ -83,7 +87,8 @@ class Inner:
         self.acts.report(wire.BACKEND, backend)
 
     def _look_once_more(self) -> None:
-        told = wire.LAUNCHER_GONE in (words[0] for words in self.commands.receive())
+        self.early = self.commands.receive()
+        told = wire.LAUNCHER_GONE in (words[0] for words in self.early)
         if self.commands.ended:
             self._feed(lifecycle.OUTER_LOST)
             raise Refusal("the outer supervisor was lost while pdwrap started: nothing was started")
@@ -111,7 +116,7 @@ class Inner:
                 _drain(wake)
             for look in (self._take_children, self._take_commands, self._take_losses, self._take_time):
                 look(ready)
-                if self.done:
+                if self.is_done():
                     return
             ready = {descriptor for descriptor, _event in self.waiting.poll(self._patience())}
 
@@ -124,7 +129,7 @@ class Inner:
         if self.watch.descriptor is not None:
             self.waiting.register(self.watch.descriptor, POLLIN)
             keep.add(self.watch.descriptor)
-        if self.settings.lifeline is not None and self.settings.watch != "off":
+        if self.settings.lifeline is not None:
             self.waiting.register(self.settings.lifeline, POLLRDHUP)  # not POLLIN: its data is the backend's
             keep.add(self.settings.lifeline)
         launch.close_all_but(keep)
@@ -134,6 +139,8 @@ class Inner:
         until = [] if self.acts.deadline is None else [self.acts.deadline - time.monotonic()]
         if self.watch.interval is not None and self.acts.began is None:
             until.append(self.watch.interval)
+        if self.life.state == lifecycle.KILLING:
+            until.append(STALL_TIME)
         if not self.acts.reports.flush():
             until.append(BACKLOG_WAIT)
         return max(0, int(min(*until, LONGEST_WAIT) * 1000) + 1) if until else None
@@ -158,28 +165,34 @@ class Inner:
             self._feed(lifecycle.CHILD_REAPED)
 
     def _stopped_or_continued(self, raw: int) -> None:
-        self.acts.resumed = not os.WIFSTOPPED(raw)
+        self.acts.stopped = os.WIFSTOPPED(raw)
         if self.acts.began is not None:
             return  # the outer is not to stop any more
-        if self.acts.resumed:
-            self.acts.continue_outer()
-        else:
+        if self.acts.stopped:
             self.acts.report(wire.STOPPED, os.WSTOPSIG(raw))
+        else:
+            self.acts.continue_outer()
 
     def _take_commands(self, ready: "set[int]") -> None:
-        for words in self.commands.receive():
-            if self.done:
-                return
+        commands = self.early + self.commands.receive()
+        self.early = []
+        for words in commands:
             if words[0] == wire.LAUNCHER_GONE:
                 self._end("launcher-died", lifecycle.LAUNCHER_DIED)
                 continue
-            number = self.acts.to_forward = int(words[1])
-            if number == signals.SIGCONT:
-                self._take_children(ready)  # has somebody else continued the backend?
-                if self.done:
-                    return
-            ends = number in (signals.SIGTERM, self.settings.signal)
-            self._feed(lifecycle.TERMINATION_RECEIVED if ends else lifecycle.SIGNAL_RECEIVED)
+            self._take_children(ready)  # has it exited, or has somebody else continued it?
+            if self.is_done():
+                return
+            _forward, sent, received, flag = words
+            self.acts.to_forward = int(sent)
+            self.acts.only_if_stopped = flag == wire.ONLY_IF_STOPPED
+            self.acts.ends = not {int(sent), int(received)}.isdisjoint((signals.SIGTERM, self.settings.signal))
+            self._feed(self._kind_of_signal(late=flag == wire.FROM_LAUNCHER and self.acts.began is not None))
+
+    def _kind_of_signal(self, *, late: bool) -> str:
+        if not self.acts.ends:
+            return lifecycle.SIGNAL_RECEIVED
+        return lifecycle.LATE_TERMINATION if late else lifecycle.TERMINATION_RECEIVED
 
     def _take_losses(self, ready: "set[int]") -> None:
         if self.acts.began is None:
@@ -197,15 +210,18 @@ class Inner:
             if not self.watch.pid or not self.watch.gone(self.acts.outer):
                 self._end("outer-lost", lifecycle.OUTER_LOST)
 
-    def _take_time(self, _ready: "set[int]") -> None:
+    def _take_time(self, ready: "set[int]") -> None:
         if self.acts.deadline is not None and time.monotonic() >= self.acts.deadline:
             self.acts.deadline = None
             self._feed(lifecycle.DEADLINE_PASSED)
+        elif self.life.state == lifecycle.KILLING and not ready:
+            self._feed(lifecycle.KILL_STALLED)
 
     # -- the table ------------------------------------------------------------------------------------------------
 
     def _end(self, reason: str, event: str) -> None:
-        self.acts.reason = self.acts.reason or reason
+        if self.acts.began is None:
+            self.acts.reason = reason
         self._feed(event)
 
     def _feed(self, event: str) -> None:

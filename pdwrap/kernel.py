@@ -14,7 +14,7 @@ callers get an OSError where the kernel, or a seccomp filter, says no: nothing h
 import errno
 import os
 
-from pdwrap import signals
+from pdwrap import procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -136,6 +136,29 @@ def pidfd_send_signal(descriptor: int, number: int) -> None:
         signals.api.pidfd_send_signal(descriptor, number)
     else:
         _syscall(SYS_PIDFD_SEND_SIGNAL, descriptor, number, None, 0)
+
+
+def signal_child_of(pid: int, parent: int, number: int) -> bool:
+    """Send a signal to `pid` if it is a child of `parent`; tell whether it is.
+
+    Nothing is sent where the kernel refuses pidfds: without one, the number could become another's in between.
+
+    """
+    try:
+        descriptor = pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    if descriptor is None:
+        return procfs.parent(pid) == parent
+    try:
+        if procfs.parent(pid) != parent:
+            return False
+        pidfd_send_signal(descriptor, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def _syscall(number: int, *arguments: int | None) -> int:

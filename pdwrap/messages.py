@@ -6,7 +6,7 @@ that cannot be written is lost: ending the tree matters more.
 """
 
 import os
-from select import POLLOUT, poll
+import select
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from pdwrap.options import Settings
 
-LONGEST_LINE = 4000
+LONGEST_LINE = 4000  # bytes
+LONGEST_TEXT = 400  # characters of somebody else's text in a line
+MOST_NAMED = 20  # processes named in a line
 STDERR = 2
 
 
@@ -26,14 +28,20 @@ def write_line(line: str) -> None:
 
     """
     printable = "".join(char if char.isprintable() else "?" for char in line)
-    data = printable.encode("utf-8", "replace")[:LONGEST_LINE] + b"\n"
-    waiting = poll()
-    waiting.register(STDERR, POLLOUT)
+    data = printable.encode("utf-8", "replace")[:LONGEST_LINE].decode("utf-8", "ignore").encode() + b"\n"
     try:
-        if any(event == POLLOUT for _descriptor, event in waiting.poll(0)):
+        if _takes_a_line():
             os.write(STDERR, data)
     except OSError:
         pass  # nobody reads it: closed, or its reader is gone
+
+
+def _takes_a_line() -> bool:
+    if not hasattr(select, "poll"):  # Windows
+        return True
+    waiting = select.poll()
+    waiting.register(STDERR, select.POLLOUT)
+    return any(event == select.POLLOUT for _descriptor, event in waiting.poll(0))
 
 
 def complain(message: str) -> None:
@@ -42,7 +50,9 @@ def complain(message: str) -> None:
 
 
 def _people(pids_and_names: "list[tuple[int, str]]") -> str:
-    return ", ".join(f"{name} (pid {pid})" for pid, name in pids_and_names)
+    named = ", ".join(f"{name} (pid {pid})" for pid, name in pids_and_names[:MOST_NAMED])
+    more = len(pids_and_names) - MOST_NAMED
+    return f"{named} and {more} more" if more > 0 else named
 
 
 class Log:
@@ -126,10 +136,11 @@ class Log:
 
     def survivors(self, processes: "list[tuple[int, str]]") -> None:
         """Name what did not die of SIGKILL, or may not be killed."""
-        listed: list[dict[str, object]] = [{"pid": pid, "name": name} for pid, name in processes]
-        self._say("survivors", f"cannot be killed: {_people(processes)}", {"survivors": listed}, verbosity=-1)
+        listed: list[dict[str, object]] = [{"pid": pid, "name": name} for pid, name in processes[:MOST_NAMED]]
+        fields: dict[str, object] = {"survivors": listed, "count": len(processes)}
+        self._say("survivors", f"cannot be killed: {_people(processes)}", fields, verbosity=-1)
 
     def error(self, error: BaseException) -> None:
         """Say that pdwrap itself failed, in one line."""
-        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        what = f"{type(error).__name__}: {error}"[:LONGEST_TEXT] if str(error) else type(error).__name__
         self._say("error", f"internal error ({what}): ending the tree", {"error": what}, verbosity=-1)

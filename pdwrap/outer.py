@@ -11,10 +11,12 @@ If the process dies at any point, the inner sees end-of-file on the command pipe
 import os
 import time
 
-from pdwrap import lifecycle, messages, procfs, signals, terminal, wire
+from pdwrap import launch, lifecycle, messages, procfs, signals, wire
+from pdwrap.jobs import Job
 from pdwrap.lifecycle import Lifecycle
 from pdwrap.mirror import mirror
 from pdwrap.status import OWN_FAILURE
+from pdwrap.tables import OUTER
 from pdwrap.tree import KILL_TIME, Tree, has_ended, kill_until_empty, send
 from pdwrap.watch import Watch
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from pdwrap.options import Settings
 
 PATIENCE = 1.0  # seconds that the inner may be late before the outer does its work
+LAST = 0.5  # seconds of them that are left to what falls to us when the inner was late in killing
+STALL_TIME = 0.2  # seconds between two looks below what does not die
 LONGEST_WAIT = 86_400.0  # seconds
 AWAITED = signals.ALL - {signals.SIGKILL, signals.SIGSTOP}
 
@@ -64,14 +68,12 @@ class Outer:
         self.reports = reports
         self.tree = tree
         self.log = log
-        self.shared_group = shared_group
-        self.life = Lifecycle(lifecycle.OUTER, lifecycle.RUNNING)
+        self.job = Job(shared_group=shared_group)
+        self.life = Lifecycle(OUTER, lifecycle.RUNNING)
         self.backend = 0
         self.backend_status: int | None = None  # where it fell to us and we reaped it
         self.inner_status: int | None = None
         self.finished: int | None = None  # the backend's wait status, as the inner reported it
-        self.stopped_by = 0
-        self.terminal_group = 0  # the backend's group, once it has been given the terminal
         self.launcher_dead = False
         self.ending_until = 0.0
         self.deadline: float | None = None
@@ -92,13 +94,17 @@ class Outer:
         until = [] if self.deadline is None else [self.deadline - time.monotonic()]
         if self.watch.interval is not None and not self.launcher_dead:
             until.append(self.watch.interval)
+        if self.life.state == lifecycle.SWEEPING:
+            until.append(STALL_TIME)
         if not self.commands.flush():
             until.append(0.01)
         if until:
             info = signals.api.sigtimedwait(AWAITED, max(0.0, min(*until, LONGEST_WAIT)))
         else:
             info = signals.api.sigwaitinfo(AWAITED)
-        if info is not None and info.si_signo != signals.SIGCHLD:
+        if info is None and self.life.state == lifecycle.SWEEPING:
+            self._feed(lifecycle.KILL_STALLED)
+        elif info is not None and info.si_signo != signals.SIGCHLD:
             self._received(info)
 
     # -- what the kernel says -------------------------------------------------------------------------------------
@@ -106,17 +112,25 @@ class Outer:
     def _received(self, info: "signal.struct_siginfo") -> None:
         number = int(info.si_signo)
         if info.si_pid in (self.inner, os.getpid()) and info.si_code <= 0:
+            self.job.stopped = False
             return  # the inner continues us; a write to its closed pipe is our own SIGPIPE
         if info.si_code > 0:
-            if self.shared_group and number in signals.FROM_TERMINAL:
+            if self.job.shared_group and number in signals.FROM_TERMINAL:
                 return  # the kernel sent it to the whole group, the backend included
             if number == signals.SIGHUP and os.getsid(0) != os.getpid():
                 return  # not a hang-up of ours: our stopped group has become an orphaned one (setpgid(2))
-        number = self.settings.rewrite.get(number, number)
-        if number == signals.SIGCONT and self._hand_over_terminal():
+        sent = self.settings.rewrite.get(number, number)
+        if sent == signals.SIGCONT and self.job.hand_over(self.backend):
             return
-        if number:
-            self.commands.send(wire.FORWARD, number)
+        if sent:
+            self.commands.send(wire.FORWARD, sent, number, self._circumstance(number, info.si_pid))
+
+    def _circumstance(self, number: int, sender: int) -> str:
+        if number == signals.SIGCONT:
+            stopped, self.job.stopped = self.job.stopped, False
+            # `fg` continues the whole foreground group: then the backend has had it.
+            return wire.ONLY_IF_STOPPED if stopped and self.job.shared_group else "-"
+        return wire.FROM_LAUNCHER if sender and sender == self.watch.pid else "-"
 
     def _take_children(self) -> None:
         reaped = False
@@ -129,7 +143,7 @@ class Outer:
                 self.inner_status = raw
             elif pid == self.backend:
                 self.backend_status = raw
-            reaped = reaped or pid != self.inner
+            reaped = True
         if self.life.state == lifecycle.SWEEPING:
             if not self.tree.children():
                 self._feed(lifecycle.TREE_EMPTY)
@@ -143,7 +157,8 @@ class Outer:
             if words[0] == wire.BACKEND:
                 self.backend = int(words[1])
             elif words[0] == wire.STOPPED:
-                self._backend_stopped(int(words[1]))
+                if self.life.state == lifecycle.RUNNING:
+                    self.job.backend_stopped(self.backend, int(words[1]))
             elif words[0] == wire.FINISHED:
                 self.finished = int(words[1])
             elif self.life.state == lifecycle.SWEEPING:
@@ -205,7 +220,11 @@ class Outer:
 
     def allow_kill(self) -> None:
         """Step in a second after what killing may take."""
-        self.deadline = time.monotonic() + KILL_TIME + PATIENCE
+        self.deadline = time.monotonic() + KILL_TIME + PATIENCE - LAST
+
+    def allow_last(self) -> None:
+        """Let what falls to us now die."""
+        self.deadline = time.monotonic() + LAST
 
     def set_kill_deadline(self) -> None:
         """Bound our own killing (E7)."""
@@ -220,6 +239,10 @@ class Outer:
         """Kill what is ours now."""
         self.tree.kill()
 
+    def kill_below(self) -> None:
+        """Kill what a child that does not die keeps from us."""
+        self.tree.kill_below()
+
     def name_survivors(self) -> None:
         """Say what could not be killed."""
         if left := self.tree.living():
@@ -227,8 +250,7 @@ class Outer:
 
     def mirror(self) -> None:
         """End as the backend did; as SIGKILL where nobody knows; as a failure of ours where nothing was started."""
-        if self.terminal_group:
-            terminal.take_back(self.terminal_group)
+        self.job.leave()
         if self.began is not None and self.backend and self.finished is None:
             self.log.done(self.tree.reaped, time.monotonic() - self.began)
         for raw in (self.finished, self.backend_status):
@@ -238,55 +260,17 @@ class Outer:
             os._exit(OWN_FAILURE)
         mirror(signals.SIGKILL)
 
-    # -- job control ----------------------------------------------------------------------------------------------
 
-    def _backend_stopped(self, number: int) -> None:
-        """Stop as the backend has, so that the shell above sees a stopped job; or give it the terminal it wants."""
-        self.stopped_by = number
-        if self.life.state == lifecycle.RUNNING and not self._hand_over_terminal():
-            _stop(number)
+def supervise(outer: Outer, keep: "set[int]") -> "NoReturn":
+    """Be the outer supervisor, to the end. Whatever goes wrong ends the tree (E8).
 
-    def _hand_over_terminal(self) -> bool:
-        """Give the terminal to a backend in a group of its own that stopped for want of it, and continue it.
+    Args:
+        outer: its state.
+        keep: the descriptors to keep open: what a supervisor holds open it keeps alive.
 
-        It was started in the background; our group has come to the foreground since. Nothing tells us when that
-        happens: `fg` on a running job sends no SIGCONT.
-        """
-        wants = self.stopped_by in signals.WANTS_TERMINAL or (self.terminal_group and self.stopped_by)
-        if self.shared_group or not wants or not terminal.in_foreground():
-            return False
-        try:
-            group = os.getpgid(self.backend)
-        except OSError:
-            return False
-        if not terminal.give(group):
-            return False
-        self.terminal_group = group
-        self.stopped_by = 0
-        terminal.continue_group(group)
-        return True
-
-
-def _stop(number: int) -> None:
-    """Stop this process by the same signal as the backend, unless a SIGCONT has come in the meantime.
-
-    A stop signal discards a pending SIGCONT and the other way round (signal(7)). So the stop signal is made pending
-    first, while blocked: a SIGCONT that comes before we are stopped discards it.
     """
-    if signals.SIGCONT in signals.api.sigpending():
-        return
-    if number not in signals.FROM_TERMINAL:
-        os.kill(os.getpid(), signals.SIGSTOP)
-        return
-    signals.api.signal(number, signals.api.SIG_DFL)
-    os.kill(os.getpid(), number)
-    signals.api.pthread_sigmask(signals.api.SIG_UNBLOCK, {number})
-    signals.api.pthread_sigmask(signals.api.SIG_BLOCK, {number})
-
-
-def supervise(outer: Outer) -> "NoReturn":
-    """Be the outer supervisor, to the end. Whatever goes wrong ends the tree (E8)."""
     try:
+        launch.close_all_but(keep)
         outer.run()
     except BaseException as error:  # noqa: BLE001 - E8: whatever it is, nothing may be left behind
         try:

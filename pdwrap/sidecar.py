@@ -15,6 +15,7 @@ from pdwrap import kernel, launch, lifecycle, messages, signals
 from pdwrap.lifecycle import Lifecycle
 from pdwrap.status import OWN_FAILURE
 from pdwrap.sweep import Sweep
+from pdwrap.tables import sidecar_table
 from pdwrap.watch import Watch
 
 TYPE_CHECKING = False
@@ -43,7 +44,7 @@ class Sidecar:
         self.marks = marks
         self.backend = sweep.members.backend
         self.mate = -1  # a pidfd
-        self.life = Lifecycle(lifecycle.sidecar_table(graceless=sweep.settings.grace == 0), lifecycle.FIRST)
+        self.life = Lifecycle(sidecar_table(graceless=sweep.settings.grace == 0), lifecycle.FIRST)
         self.launcher_dead = False
         self.backend_gone = False
         self.alone = False
@@ -104,6 +105,8 @@ class Sidecar:
                 self._feed(lifecycle.MATE_FINISHED)
             else:
                 self._feed(lifecycle.MATE_LOST if self.marks.signalled else lifecycle.MATE_LOST_UNSENT)
+                if self.backend_gone:
+                    self._feed(lifecycle.BACKEND_EXITED)  # it came while we only vouched
 
     def _take_backend(self, ready: "set[int]") -> None:
         if not self.backend_gone and self.backend.descriptor in ready:

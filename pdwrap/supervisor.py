@@ -35,8 +35,9 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
         Refusal: pdwrap cannot keep its promise here. Nothing has been started.
 
     """
-    if settings.watch != "off":
-        watch.check_lifeline(settings.lifeline)
+    if settings.watch == "off":
+        settings.lifeline = None
+    watch.check_lifeline(settings)
     launch.hold_standard_descriptors()
     inherited = launch.Inherited()
     launcher = watch.find(settings, first_parent, hint=True)
@@ -60,10 +61,8 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
     keep = {messages.STDERR, commands_in, reports_out, tree.descriptor}
     if launcher.descriptor is not None:
         keep.add(launcher.descriptor)
-    try:
-        launch.close_all_but(keep)
-    finally:  # an error must not leave the inner to itself; `supervise` ends it
-        supervising = outer.Outer(
+    outer.supervise(
+        outer.Outer(
             settings,
             launcher,
             child,
@@ -72,8 +71,9 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
             tree,
             log,
             shared_group=place.shared,
-        )
-        outer.supervise(supervising)
+        ),
+        keep,
+    )
 
 
 def _be_inner(  # noqa: PLR0913 - the whole of what the two supervisors share

@@ -8,7 +8,7 @@ reparents before it notifies, kernel/exit.c), so "kill the children, reap, again
 import os
 import time
 
-from pdwrap import procfs, signals
+from pdwrap import kernel, procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,12 +33,13 @@ class Tree:
 
     """
 
-    __slots__ = ("_descriptor", "_killed", "_older", "_told", "reaped")
+    __slots__ = ("_continued", "_descriptor", "_killed", "_older", "_told", "reaped")
 
     def __init__(self, older: frozenset[int] = frozenset()) -> None:
         self._descriptor = procfs.open_children()
-        self._older = older
+        self._older = set(older)
         self._told: set[int] = set()
+        self._continued: set[int] = set()
         self._killed: set[int] = set()
         self.reaped = 0
 
@@ -62,10 +63,9 @@ class Tree:
             if not pid:
                 return changes
             if has_ended(status):
-                self._told.discard(pid)
-                self._killed.discard(pid)
-                if pid not in self._older:
-                    self.reaped += 1
+                self.reaped += pid not in self._older
+                for pids in (self._told, self._continued, self._killed, self._older):
+                    pids.discard(pid)  # from now on the number may be another's
             changes.append((pid, status))
 
     def signal(self, number: int, *, ends: bool) -> None:
@@ -76,11 +76,13 @@ class Tree:
                 self._told.add(pid)
 
     def tell(self, number: int) -> None:
-        """Send `number` and SIGCONT to each child that has been sent none: a stopped one acts only then."""
+        """Send `number` to each child that has been sent none, and SIGCONT: a stopped one acts only then."""
         for pid in self.children():
             if pid not in self._told:
                 self._told.add(pid)
                 send(pid, number)
+            if pid not in self._continued:
+                self._continued.add(pid)
                 send(pid, signals.SIGCONT)
 
     def kill(self) -> None:
@@ -89,6 +91,19 @@ class Tree:
             if pid not in self._killed:
                 self._killed.add(pid)
                 send(pid, signals.SIGKILL)
+
+    def kill_below(self) -> None:
+        """Send SIGKILL to all that is below our children, too.
+
+        A child that cannot die keeps its children from us. They are not ours, so each is held by pidfd, and must
+        still be a child of the one above it when it is held: else its number may be another's by now (N3).
+        """
+        todo = self.children()
+        while todo:
+            above = todo.pop()
+            for pid in procfs.children_of(above):
+                if kernel.signal_child_of(pid, above, signals.SIGKILL):
+                    todo.append(pid)
 
     def living(self) -> list[int]:
         """List the children that have not ended."""
@@ -118,8 +133,13 @@ def kill_until_empty(tree: Tree, log: "Log") -> None:
     until = time.monotonic() + KILL_TIME
     signals.api.pthread_sigmask(signals.api.SIG_BLOCK, signals.ALL)
     while True:
-        tree.kill()
-        tree.reap()
+        for pid in tree.children():
+            send(pid, signals.SIGKILL)
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
         if not tree.children():
             return
         left = until - time.monotonic()

@@ -67,9 +67,11 @@ class Watch:
             waiting.register(self.descriptor, POLLIN)
             return bool(waiting.poll(0))
         if self.direct and os.getppid() == outer:
-            return procfs.parent(outer) != self.pid
+            return procfs.parent(outer) not in (self.pid, 0)  # 0: /proc cannot be read; the outer will tell us
         seen = procfs.stat(self.pid)
-        return seen is None or not seen.alive or seen.started != self._started
+        if seen is None or self._started is None:
+            return not _exists(self.pid)  # hidden from us (hidepid, proc(5)), or gone
+        return not seen.alive or seen.started != self._started
 
     @property
     def mechanisms(self) -> str:
@@ -80,6 +82,16 @@ class Watch:
             f"polling every {self.interval:g}s" if self.interval is not None else "",
         ]
         return " and ".join(way for way in ways if way)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def is_adopted(child_session: int, *, child_leads: bool, parent: int, parent_session: int | None) -> bool:
@@ -112,23 +124,25 @@ def lifeline_closed(descriptor: int | None) -> bool:
     return bool(waiting.poll(0))
 
 
-def check_lifeline(descriptor: int | None) -> None:
+def check_lifeline(settings: "Settings") -> None:
     """See that the lifeline can tell something, and has not told it already.
 
     Raises:
         Refusal: it is closed, or nothing whose other end could be seen to close.
 
     """
+    descriptor = settings.lifeline
     if descriptor is None:
         return
+    given = f"{settings.explicit.get('lifeline', '--lifeline')} {descriptor}"
     try:
         mode = os.fstat(descriptor).st_mode
     except OSError:
-        raise Refusal(f"--lifeline {descriptor}: not an open descriptor: let the launcher hand it on") from None
+        raise Refusal(f"{given}: not an open descriptor: let the launcher hand it on") from None
     if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)):
-        raise Refusal(f"--lifeline {descriptor}: not a pipe, socket or terminal: its other end cannot be seen to close")
+        raise Refusal(f"{given}: not a pipe, socket or terminal: its other end cannot be seen to close")
     if lifeline_closed(descriptor):
-        raise Refusal(f"--lifeline {descriptor}: closed already: nothing was started")
+        raise Refusal(f"{given}: closed already: nothing was started")
 
 
 def _session(pid: int) -> int | None:
@@ -170,7 +184,7 @@ def find(settings: "Settings", first_parent: int, *, hint: bool) -> Watch:
         if parent <= 1:  # a container's init, an outer namespace: what is ours ends with it anyway
             return Watch(0, direct=False, descriptor=None, interval=None)
         return _begin(settings, parent, direct=True, hint=hint)
-    pid, child = _ancestor(settings.parent)
+    pid, child = _ancestor(settings.parent, settings.explicit.get("parent", "--parent"))
     if isinstance(settings.parent, int):
         # A shell's $PPID is read after the fork: it may name who adopted the shell.
         _refuse_if_adopted(child, pid)
@@ -212,10 +226,10 @@ def _ancestors() -> list[tuple[int, int]]:
     return found
 
 
-def _ancestor(wanted: int | str) -> tuple[int, int]:
+def _ancestor(wanted: int | str, given: str) -> tuple[int, int]:
     ancestors = _ancestors()
     for pid, child in ancestors:
         if pid == wanted or (isinstance(wanted, str) and procfs.called(pid, wanted)):
             return pid, child
     above = ", ".join(f"{procfs.name(pid)} ({pid})" for pid, _child in ancestors) or "none that can be seen"
-    raise Refusal(f"--parent {wanted}: not an ancestor of pdwrap (any more); its ancestors are: {above}")
+    raise Refusal(f"{given} {wanted}: not an ancestor of pdwrap (any more); its ancestors are: {above}")

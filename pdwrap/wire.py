@@ -7,7 +7,9 @@ the tree because its mate is gone (E8). A reader that sees end-of-file knows tha
 import os
 
 # Commands, outer to inner.
-FORWARD = "forward"  # a signal number
+FORWARD = "forward"  # the signal to send, the one received, a flag or `-`
+ONLY_IF_STOPPED = "only-if-stopped"  # it went to the whole group, the backend included
+FROM_LAUNCHER = "from-launcher"  # so it was sent before the launcher died
 LAUNCHER_GONE = "launcher-gone"
 
 # Reports, inner to outer.

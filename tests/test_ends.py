@@ -78,7 +78,7 @@ def test_launcher_dies_at_any_moment_of_the_start(start: Starter) -> None:
 
 
 def test_launcher_dies_while_options_are_read(start: Starter) -> None:
-    """E1: with options the start takes longer; at 40 moments of it. Whatever pdwrap says, the launcher is the reason."""
+    """E1: with options the start takes longer; at 40 moments of it. The launcher is the reason."""
     moments = random.Random(21).sample(range(150_000), 40)
     for first in range(0, len(moments), 8):
         trees = [die_after(start, moment / 1e6, "--grace", "1s") for moment in moments[first : first + 8]]

@@ -91,6 +91,16 @@ def test_launcher_sends_term_and_dies(start: Starter) -> None:
         assert tree.signals().count(TERM) == 1
 
 
+def test_term_that_is_on_its_way_when_the_launcher_dies(start: Starter) -> None:
+    """E3: the same race, made to happen: the SIGTERM waits in a stopped supervisor until the other has sent its own."""
+    for _ in range(8):
+        tree = start("reporter", env=SHORT)
+        tree.wrapper.signal(signal.SIGSTOP)
+        tree.wrapper.wait_stopped()
+        end_after(tree, TERM)
+        assert tree.signals().count(TERM) == 1
+
+
 def test_term_long_before_the_death(start: Starter) -> None:
     """E3: as above, with the SIGTERM seen by the backend before the launcher dies."""
     tree = start("reporter", env=SHORT)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .harness import CLOSED
+from .harness import CLOSED, Starter
 from .test_transparency_snapshot import Case
 
 STANDARD = [tuple(number for number, bit in enumerate(bits) if bit) for bits in product((0, 1), repeat=3)]
@@ -99,3 +99,16 @@ def test_all_full(case: Case) -> None:
     case.descriptors = dict.fromkeys(range(3, 400), source)
     assert len(case.compare()["descriptors"]) == 400
     os.close(source)
+
+
+@pytest.mark.parametrize("closed", STANDARD[1:], ids=lambda closed: "closed-" + "".join(map(str, closed)))
+def test_messages_with_closed_descriptors(start: Starter, closed: tuple[int, ...]) -> None:
+    """T1, E1: where 2 is closed nothing of pdwrap's own has taken its place: what it says hurts nobody."""
+    tree = start("plain", launcher=[f"close={number}" for number in closed], env={"PDWRAP_LOG": "json"})
+    tree.launcher.kill()
+    tree.assert_gone()
+    assert tree.stderr.count("\n") == (0 if 2 in closed else 2)
+    tree = start("reporter", "exit=15", "code=7", launcher=[f"close={number}" for number in closed])
+    tree.wrapper.signal(15)
+    assert tree.status() == 7 << 8
+    tree.assert_gone()
