@@ -37,9 +37,7 @@ class Acts:
 
     """
 
-    def __init__(
-        self, settings: "Settings", watch: Watch, outer: int, reports: wire.Writer, log: messages.Log
-    ) -> None:
+    def __init__(self, settings: "Settings", watch: Watch, outer: int, reports: wire.Writer, log: messages.Log) -> None:
         self.settings = settings
         self.watch = watch
         self.outer = outer
@@ -116,6 +114,7 @@ class Acts:
         """Say that it is over, and hand the backend's status up."""
         if self.began is not None:
             self.log.done(self.tree.reaped, time.monotonic() - self.began)
+        if self.began is not None or self.stopped:
             self.continue_outer()
         self.report(wire.FINISHED, signals.SIGKILL if self.status is None else self.status)
 

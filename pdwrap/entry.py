@@ -31,7 +31,9 @@ def main(arguments: "list[str]") -> "NoReturn":
         messages.complain(str(refusal))
         os._exit(refusal.status)
     except OSError as error:
-        messages.complain(f"cannot start: {error.strerror or error}: nothing was started; raise that limit, or free some")
+        messages.complain(
+            f"cannot start: {error.strerror or error}: nothing was started; raise that limit, or free some"
+        )
         os._exit(OWN_FAILURE)
     except Exception as error:  # noqa: BLE001 - one line, never a traceback (T4)
         messages.complain(f"internal error ({type(error).__name__}: {error}): nothing was started")

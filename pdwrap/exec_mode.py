@@ -43,7 +43,9 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
     """
     for setting, why in MEANINGLESS.items():
         if setting in settings.explicit:
-            raise Refusal(f"{settings.explicit[setting]} means nothing in exec mode ({why}): leave it out, or use --fork")
+            raise Refusal(
+                f"{settings.explicit[setting]} means nothing in exec mode ({why}): leave it out, or use --fork"
+            )
     if settings.watch == "off":
         settings.lifeline = None
     watch.check_lifeline(settings)

@@ -71,8 +71,10 @@ class Inner:
             try:
                 launch.wait_for_release(me, hold, release)
                 launch.become(command, inherited)
+            except BaseException as error:  # noqa: BLE001 - never back into our own code
+                messages.complain(f"internal error ({type(error).__name__}: {error}): nothing was started")
             finally:
-                os._exit(OWN_FAILURE)  # never back into our own code
+                os._exit(OWN_FAILURE)
         if not place.shared:
             groups.move(backend, leader or backend)
         place.leave()
@@ -171,6 +173,7 @@ class Inner:
         if self.acts.stopped:
             self.acts.report(wire.STOPPED, os.WSTOPSIG(raw))
         else:
+            self.acts.report(wire.CONTINUED)  # before the signal: see `jobs`
             self.acts.continue_outer()
 
     def _take_commands(self, ready: "set[int]") -> None:

@@ -9,6 +9,10 @@ import os
 
 from pdwrap import signals, terminal
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class Job:
     """What the outer supervisor knows of stops and of the terminal.
@@ -17,28 +21,29 @@ class Job:
         shared_group: the backend is in our own process group.
 
     Attributes:
+        backend_stop: the signal by which the backend is stopped, 0 while it goes on.
+        news: ... and nothing has been done about it.
         stopped: we have stopped as the backend did, and nobody has continued us since.
 
     """
 
-    __slots__ = ("_backend_wants", "_terminal_group", "shared_group", "stopped")
+    __slots__ = ("_terminal_group", "backend_stop", "news", "shared_group", "stopped")
 
     def __init__(self, *, shared_group: bool) -> None:
         self.shared_group = shared_group
+        self.backend_stop = 0
+        self.news = False
         self.stopped = False
-        self._backend_wants = 0  # the signal by which the backend stopped, until it is continued
         self._terminal_group = 0  # the backend's group, once it has been given the terminal
 
-    def backend_stopped(self, backend: int, number: int) -> None:
-        """Stop by the same signal, so that the shell above sees a stopped job; or give the backend the terminal."""
-        self._backend_wants = number
-        if not self.hand_over(backend):
-            self.stopped = True
-            _stop(number)
+    def reported(self, number: int) -> None:
+        """Take the inner's word: the backend was stopped by `number`, or (0) goes on."""
+        self.backend_stop = number
+        self.news = bool(number)
 
     def hand_over(self, backend: int) -> bool:
         """Give the terminal to a backend that stopped for want of it, and continue it; tell whether that was done."""
-        wants = self._backend_wants in signals.WANTS_TERMINAL or (self._terminal_group and self._backend_wants)
+        wants = self.backend_stop in signals.WANTS_TERMINAL or (self._terminal_group and self.backend_stop)
         if self.shared_group or not wants or not terminal.in_foreground():
             return False
         try:
@@ -48,28 +53,40 @@ class Job:
         if not terminal.give(group):
             return False
         self._terminal_group = group
-        self._backend_wants = 0
+        self.reported(0)
         terminal.continue_group(group)
         return True
+
+    def stop(self, goes_on: "Callable[[], bool]") -> None:
+        """Stop by the same signal as the backend, so that the shell above sees a stopped job.
+
+        A stop signal discards a pending SIGCONT and the other way round (signal(7)). So ours is made pending first,
+        while it is blocked, and only then is the inner's word taken once more: a SIGCONT that it sends after that
+        discards our stop. SIGSTOP cannot be held back; there a SIGCONT of the same microseconds is lost.
+
+        Args:
+            goes_on: takes the inner's word once more, and tells whether the backend goes on.
+
+        """
+        number = self.backend_stop
+        self.news = False
+        self.stopped = True
+        if number not in signals.STOPPING:
+            os.kill(os.getpid(), signals.SIGSTOP)
+            return
+        # The kernel stops all of a background job that wants the terminal; from a group of its own the backend
+        # has not taken what is around us along.
+        around = not self.shared_group and number in signals.WANTS_TERMINAL and terminal.is_ours()
+        signals.api.signal(number, signals.api.SIG_DFL)
+        os.kill(0 if around else os.getpid(), number)
+        if goes_on():
+            signals.api.sigtimedwait({number}, 0)
+            self.stopped = False
+            return
+        signals.api.pthread_sigmask(signals.api.SIG_UNBLOCK, {number})
+        signals.api.pthread_sigmask(signals.api.SIG_BLOCK, {number})
 
     def leave(self) -> None:
         """Take the terminal back for who is left in our group: a script that goes on after us."""
         if self._terminal_group:
             terminal.take_back(self._terminal_group)
-
-
-def _stop(number: int) -> None:
-    """Stop this process by signal `number`, unless a SIGCONT has come in the meantime.
-
-    A stop signal discards a pending SIGCONT and the other way round (signal(7)). So the stop signal is made pending
-    first, while blocked: a SIGCONT that comes before we are stopped discards it.
-    """
-    if signals.SIGCONT in signals.api.sigpending():
-        return
-    if number not in signals.FROM_TERMINAL:
-        os.kill(os.getpid(), signals.SIGSTOP)
-        return
-    signals.api.signal(number, signals.api.SIG_DFL)
-    os.kill(os.getpid(), number)
-    signals.api.pthread_sigmask(signals.api.SIG_UNBLOCK, {number})
-    signals.api.pthread_sigmask(signals.api.SIG_BLOCK, {number})

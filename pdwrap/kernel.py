@@ -43,7 +43,7 @@ def _python_prctl() -> "Callable[[int, int], object]":
 def _libc_prctl() -> "Callable[[int, int], object]":
     import _ctypes
 
-    address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[attr-defined,unused-ignore]
+    address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type,attr-defined,unused-ignore]
 
     def call(option: int, value: int) -> object:
         # prctl is variadic: unused arguments must be zero (prctl(2)).

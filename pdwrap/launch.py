@@ -27,14 +27,14 @@ class Inherited:
     Making one blocks every signal: from here on none is lost, and none ends pdwrap by its default action.
     """
 
-    __slots__ = ("_coerced", "_mask", "_sigchld_ignored", "_wrapper")
+    __slots__ = ("_locale", "_mask", "_sigchld_ignored", "_wrapper")
 
     def __init__(self) -> None:
         self._mask = signals.api.pthread_sigmask(signals.api.SIG_BLOCK, signals.ALL)
         # With SIGCHLD ignored the kernel reaps our children itself, and waitpid(2) has nothing to tell.
         self._sigchld_ignored = signals.api.getsignal(signals.SIGCHLD) == signals.api.SIG_IGN
         signals.api.signal(signals.SIGCHLD, signals.api.SIG_DFL)
-        self._coerced = _locale_was_coerced()
+        self._locale = _locale_before_python()
         self._wrapper = os.getpid()
 
     def restore(self) -> None:
@@ -45,8 +45,10 @@ class Inherited:
             signals.api.signal(number, signals.api.SIG_DFL)
         if self._sigchld_ignored:
             signals.api.signal(signals.SIGCHLD, signals.api.SIG_IGN)
-        if self._coerced:
+        if self._locale is None:
             os.unsetenv("LC_CTYPE")
+        elif self._locale != os.environb.get(b"LC_CTYPE"):
+            os.putenv(b"LC_CTYPE", self._locale)
         for name in NAMES_PROCESS:
             if os.environ.get(name) == str(self._wrapper) and os.getpid() != self._wrapper:
                 os.putenv(name, str(os.getpid()))
@@ -55,15 +57,16 @@ class Inherited:
         signals.api.pthread_sigmask(signals.api.SIG_SETMASK, self._mask)
 
 
-def _locale_was_coerced() -> bool:
-    """Tell whether CPython put LC_CTYPE into the environment (PEP 538): then it was not there when we were started."""
-    if "LC_CTYPE" not in os.environ:
-        return False
+def _locale_before_python() -> bytes | None:
+    """Give LC_CTYPE as it was when we were started, None where it was not there: CPython coerces C and POSIX (PEP 538)."""
+    now = os.environb.get(b"LC_CTYPE")
+    if now is None:
+        return None
     try:
         at_exec = procfs.read(f"{procfs.ROOT}/self/environ").split(b"\0")
     except OSError:
-        return False
-    return not any(entry.startswith(b"LC_CTYPE=") for entry in at_exec)
+        return now
+    return next((entry.partition(b"=")[2] for entry in at_exec if entry.startswith(b"LC_CTYPE=")), None)
 
 
 def hold_standard_descriptors() -> None:
@@ -133,7 +136,7 @@ def _reason(program: str, error: OSError) -> str:
 def _exec(command: "list[str]") -> OSError:
     """Search and exec as execvp(3) does; returns only the error that it ends with."""
     program = command[0]
-    worst = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    worst: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     if not program:
         return worst
     if "/" in program:
@@ -149,13 +152,13 @@ def _exec(command: "list[str]") -> OSError:
 
 def _exec_file(path: str, command: "list[str]") -> OSError:
     try:
-        os.execv(path, command)  # noqa: S606 - this is what pdwrap is for
+        os.execv(path, command)
     except OSError as error:
         if error.errno != errno.ENOEXEC:
             return error
     except ValueError as error:  # an embedded zero byte cannot come from a command line
         return OSError(errno.EINVAL, str(error))
     try:
-        os.execv(SHELL, [SHELL, path, *command[1:]])  # noqa: S606 - a script without `#!`, as execvp(3) does
+        os.execv(SHELL, [SHELL, path, *command[1:]])
     except OSError as error:
         return error

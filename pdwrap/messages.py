@@ -81,8 +81,14 @@ class Log:
 
     def watch(self, launcher: tuple[int, str], mechanisms: str) -> None:
         """Say whose death counts and how it will be seen (`-v`); no mechanism is no watch."""
-        text = f"watching {_people([launcher])} by {mechanisms}" if mechanisms else f"not watching {_people([launcher])}"
-        fields: dict[str, object] = {"launcher_name": launcher[1], "launcher_pid": launcher[0], "mechanisms": mechanisms}
+        text = (
+            f"watching {_people([launcher])} by {mechanisms}" if mechanisms else f"not watching {_people([launcher])}"
+        )
+        fields: dict[str, object] = {
+            "launcher_name": launcher[1],
+            "launcher_pid": launcher[0],
+            "mechanisms": mechanisms,
+        }
         self._say("watching", text, fields, verbosity=1)
 
     def ending(

@@ -151,14 +151,20 @@ class Outer:
                 self._feed(lifecycle.CHILD_REAPED)
 
     def _take_reports(self) -> None:
+        self._read_reports()
+        if self.job.news and self.life.state == lifecycle.RUNNING and not self.job.hand_over(self.backend):
+            self._stop_with_backend()
+
+    def _read_reports(self) -> None:
         if self.reports.ended:
             return
         for words in self.reports.receive():
             if words[0] == wire.BACKEND:
                 self.backend = int(words[1])
             elif words[0] == wire.STOPPED:
-                if self.life.state == lifecycle.RUNNING:
-                    self.job.backend_stopped(self.backend, int(words[1]))
+                self.job.reported(int(words[1]))
+            elif words[0] == wire.CONTINUED:
+                self.job.reported(0)
             elif words[0] == wire.FINISHED:
                 self.finished = int(words[1])
             elif self.life.state == lifecycle.SWEEPING:
@@ -168,6 +174,20 @@ class Outer:
                 self._feed(lifecycle.ENDING_REPORTED)
             elif words[0] == wire.KILLING:
                 self._feed(lifecycle.KILLING_REPORTED)
+
+    def _stop_with_backend(self) -> None:
+        # SIGCHLD is taken before SIGCONT where both are pending: one of the inner's is older than this stop.
+        info = signals.api.sigtimedwait({signals.SIGCONT}, 0)
+        if info is not None and info.si_pid != self.inner:
+            self.job.news = False
+            self._received(info)
+            return
+        number = self.job.backend_stop
+        self.job.stop(lambda: self._goes_on_from(number))
+
+    def _goes_on_from(self, number: int) -> bool:
+        self._read_reports()
+        return self.job.backend_stop != number or self.life.state != lifecycle.RUNNING
 
     def _take_inner(self) -> None:
         """Tell a normal end of the inner from its loss. After its reports have been read: they may say it all."""
@@ -215,7 +235,9 @@ class Outer:
 
     def allow_grace(self) -> None:
         """Step in a second after the grace, unless the inner says that it kills."""
-        until = max(self.ending_until, time.monotonic() if self.ending_until else time.monotonic() + self.settings.grace)
+        until = max(
+            self.ending_until, time.monotonic() if self.ending_until else time.monotonic() + self.settings.grace
+        )
         self.deadline = until + PATIENCE
 
     def allow_kill(self) -> None:

@@ -162,7 +162,9 @@ class Sidecar:
         except OSError as error:
             os.close(me)
             if not self.alone:
-                messages.complain(f"cannot replace a lost sidecar ({error.strerror}): one watches alone, and tries again")
+                messages.complain(
+                    f"cannot replace a lost sidecar ({error.strerror}): one watches alone, and tries again"
+                )
             self.alone = True
             return
         self.alone = False

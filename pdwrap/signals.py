@@ -30,6 +30,8 @@ IGNORED_BY_PYTHON = tuple(int(getattr(api, name)) for name in ("SIGPIPE", "SIGXF
 FROM_TERMINAL = frozenset(
     int(getattr(api, name)) for name in ("SIGINT", "SIGQUIT", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGWINCH", "SIGCONT")
 )
+#: Stops that can be held back: blocked, they stay pending.
+STOPPING = frozenset(int(getattr(api, name)) for name in ("SIGTSTP", "SIGTTIN", "SIGTTOU"))
 WANTS_TERMINAL = frozenset((SIGTTIN, SIGTTOU))
 
 #: SIGKILL and SIGSTOP cannot be caught. SIGCHLD is the supervisors' own: parent-death signal, children, pokes.

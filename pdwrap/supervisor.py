@@ -76,7 +76,7 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
     )
 
 
-def _be_inner(  # noqa: PLR0913 - the whole of what the two supervisors share
+def _be_inner(
     settings: "Settings",
     command: "list[str]",
     launcher: watch.Watch,

@@ -21,6 +21,15 @@ def _open() -> int:
     return os.open(PATH, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
 
 
+def is_ours() -> bool:
+    """Tell whether our session has a controlling terminal."""
+    try:
+        os.close(_open())
+    except OSError:
+        return False
+    return True
+
+
 def in_foreground() -> bool:
     """Tell whether our process group is the foreground group of our terminal. False where there is none."""
     try:

@@ -123,7 +123,6 @@ def send(pid: int, number: int) -> None:
         pass
 
 
-
 def kill_until_empty(tree: Tree, log: "Log") -> None:
     """Kill and reap until no child is left, or KILL_TIME has passed; name what is left then.
 

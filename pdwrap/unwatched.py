@@ -15,7 +15,7 @@ def run(command: "list[str]") -> "NoReturn":
     """Run `command`, unwatched, and exit with its status."""
     messages.complain("this system does not reparent orphans: the backend runs unwatched")
     try:
-        os._exit(subprocess.call(command))  # noqa: S603 - the user's own command
+        os._exit(subprocess.call(command))
     except FileNotFoundError:
         messages.complain(f"{command[0]}: command not found")
         os._exit(NOT_FOUND)

@@ -15,6 +15,7 @@ LAUNCHER_GONE = "launcher-gone"
 # Reports, inner to outer.
 BACKEND = "backend"  # its pid: it has been released
 STOPPED = "stopped"  # by which signal the backend stopped
+CONTINUED = "continued"  # the backend goes on, whoever continued it
 ENDING = "ending"  # until when, on the monotonic clock
 KILLING = "killing"
 FINISHED = "finished"  # the backend's wait status; what is left, if anything, cannot be killed

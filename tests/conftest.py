@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .harness import Starter, sweep
+from .harness import ATTACHED, DETACHED, Starter, sweep
 from .harness.kernel import become_subreaper
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,11 +56,24 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     assert not left or not request.node.stash.get(PASSED, False), f"left behind by the test: {left}"
 
 
-@pytest.fixture(params=["fork"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that uses `pdwrap` or `start` runs once for each mode that its marker `modes` names; without one, fork."""
+    if "mode" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("modes")
+        metafunc.parametrize("mode", marker.args if marker else ["fork"], indirect=True)
+
+
+@pytest.fixture
 def mode(request: pytest.FixtureRequest) -> str:
-    """How pdwrap holds on to the backend; a test that uses `pdwrap` or `start` runs once for each."""
+    """How pdwrap holds on to the backend."""
     chosen: str = request.param
     return chosen
+
+
+@pytest.fixture
+def family(mode: str) -> list[str]:
+    """A child of each kind that the mode promises to end; in exec mode none that has detached itself before."""
+    return [*ATTACHED, *DETACHED] if mode == "fork" else ATTACHED
 
 
 @pytest.fixture
@@ -72,9 +85,9 @@ def pdwrap(mode: str) -> list[str]:
 
 
 @pytest.fixture
-def start(pdwrap: list[str]) -> Iterator[Starter]:
+def start(pdwrap: list[str], mode: str) -> Iterator[Starter]:
     """Starts trees; see `harness`."""
-    starter = Starter(pdwrap)
+    starter = Starter(pdwrap, mode)
     yield starter
     starter.close()
 

@@ -7,10 +7,11 @@ import signal
 
 import pytest
 
-from .harness import Starter, Tree
+from .harness import ATTACHED, DETACHED, Starter, Tree
 
-KINDS = ("plain", "setsid:plain", "double:plain", "group:plain")
-FAMILY = [f"child={each}" for each in (*KINDS, "stubborn", "setsid:stubborn", "double:stubborn", "group:stubborn")]
+pytestmark = pytest.mark.modes("fork", "exec")
+
+FAMILY = [*ATTACHED, *DETACHED]
 SHORT = {"PDWRAP_GRACE": "0.2s"}
 
 
@@ -92,23 +93,36 @@ def die_after(start: Starter, seconds: float, *options: str) -> Tree:
     return start(argv=["sleep", "60"], options=options, launcher=[f"die={seconds}"], settle=False)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["plain", "setsid:plain", "group:plain"])
 @pytest.mark.parametrize("backend", ["plain", "stubborn"])
 def test_descendants(start: Starter, backend: str, kind: str) -> None:
     """E2: a descendant of each kind, below a backend that ends on SIGTERM and below one that does not."""
+    end_with_children(start, backend, kind)
+
+
+@pytest.mark.modes("fork")
+@pytest.mark.parametrize("backend", ["plain", "stubborn"])
+def test_detached_descendants(start: Starter, backend: str) -> None:
+    """E2: as above, detached by a double fork."""
+    end_with_children(start, backend, "double:plain")
+
+
+def end_with_children(start: Starter, backend: str, kind: str) -> None:
+    """The launcher of a backend with such a child, and with a stubborn one of that kind, dies."""
     tree = start(backend, f"child={kind}", f"child={kind.replace('plain', 'stubborn')}", env=SHORT)
     tree.launcher.kill()
     tree.assert_gone()
 
 
-def test_whole_family(start: Starter) -> None:
+def test_whole_family(start: Starter, family: list[str]) -> None:
     """E2: all kinds at once, time and again."""
     for _ in range(5):
-        tree = start("plain", *FAMILY, env=SHORT)
+        tree = start("plain", *family, env=SHORT)
         tree.launcher.kill()
         tree.assert_gone()
 
 
+@pytest.mark.modes("fork")
 def test_daemon_of_a_daemon(start: Starter) -> None:
     """E2: what detached itself twice is found as well."""
     tree = start("plain", "child=double:plain[child=double:stubborn]", env=SHORT)
@@ -116,6 +130,7 @@ def test_daemon_of_a_daemon(start: Starter) -> None:
     tree.assert_gone()
 
 
+@pytest.mark.modes("fork")
 @pytest.mark.parametrize("backend", ["plain", "stubborn"])
 def test_forks_without_end(start: Starter, backend: str) -> None:
     """E2: one descendant is never the same process for long, another forks on and on, while they are being killed."""
@@ -153,9 +168,9 @@ def test_fifty_at_once(start: Starter) -> None:
     tree.assert_gone()
 
 
-def test_nested(start: Starter, pdwrap: list[str]) -> None:
+def test_nested(start: Starter, pdwrap: list[str], family: list[str]) -> None:
     """E2: pdwrap below pdwrap; the outermost launcher's death ends both."""
-    tree = start("plain", *FAMILY, via=[*pdwrap, "--"], env=SHORT)
+    tree = start("plain", *family, via=[*pdwrap, "--"], env=SHORT)
     tree.launcher.kill()
     tree.assert_gone()
 

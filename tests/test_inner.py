@@ -77,7 +77,7 @@ class Drive:
 
     def forward(self, number: int) -> Step:
         """Make a step in which the outer forwards a signal."""
-        return lambda: self.commands.send(wire.FORWARD, number)
+        return lambda: self.commands.send(wire.FORWARD, number, number, "-")
 
     def later(self, seconds: float) -> Step:
         """Make a step in which only time goes by."""
@@ -138,7 +138,7 @@ def test_one_deadline_for_all(drive: Make) -> None:
     assert [(pid, at) for pid, number, at in d.sent if number == KILL] == [(WORKER, 2.0), (ORPHAN, 3.0)]
     assert d.reports.receive() == [["ending", "1002.0"], ["killing"], ["finished", "15"]]
     assert d.log.said[1].startswith("survivors: cannot be killed: ")
-    assert [round((each or 0) / 1000, 1) for each in d.script.waited[1:]] == [2.0, 0.5, 3.0, 2.0, 0.1]
+    assert [round((each or 0) / 1000, 1) for each in d.script.waited[1:]] == [2.0, 0.5, 0.2, 0.2, 0.1]
 
 
 def test_never_a_second_terminating_signal(drive: Make) -> None:
@@ -161,7 +161,7 @@ def test_the_signal_of_the_option_counts_as_well(drive: Make) -> None:
 def test_a_signal_that_came_before_the_release(drive: Make) -> None:
     """T2: what the outer forwarded while the backend was still held reaches it when it is let go."""
     d = drive()
-    d.commands.send(wire.FORWARD, TERM)
+    d.commands.send(wire.FORWARD, TERM, TERM, "-")
     d.inner._look_once_more()  # noqa: SLF001 - the last step before the release
     d.run(d.end(BACKEND, 15))
     assert d.sent == [(BACKEND, TERM, 0.0)]

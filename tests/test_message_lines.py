@@ -124,7 +124,7 @@ def test_survivors(stderr: Take) -> None:
     assert stderr() == b"pdwrap: cannot be killed: driver (pid 7), worker (pid 8)\n"
     log("json").survivors(left)
     listed = [{"pid": 7, "name": "driver"}, {"pid": 8, "name": "worker"}]
-    assert json.loads(stderr()) == {"event": "survivors", "survivors": listed}
+    assert json.loads(stderr()) == {"event": "survivors", "survivors": listed, "count": 2}
 
 
 def test_error(stderr: Take) -> None:

@@ -149,14 +149,14 @@ def test_an_ending_that_is_reported_sets_the_deadline(drive: Drive) -> None:
         d.report(wire.KILLING),
         together(d.report(wire.FINISHED, 9), d.end(INNER, 0)),
     )
-    assert d.script.waited == [None, 3.0, 4.0]
+    assert d.script.waited == [None, 3.0, 3.5]
 
 
 def test_killing_that_takes_too_long(drive: Drive) -> None:
     """E7: four seconds after the inner began to kill, whatever is left is named, and pdwrap exits."""
     d = drive
-    d.run(d.watch.die, d.report(wire.ENDING, 1005.0), d.report(wire.KILLING), d.later(4))
-    assert (INNER, KILL, 4.0) in d.tree.sent
+    d.run(d.watch.die, d.report(wire.ENDING, 1005.0), d.report(wire.KILLING), d.later(3.5), d.later(0.5))
+    assert (INNER, KILL, 3.5) in d.tree.sent
     assert any(said.startswith("survivors: ") for said in d.log.said)
 
 

@@ -270,24 +270,31 @@ def test_lifeline(kind: str, closed: bool) -> None:  # noqa: FBT001 - both ways
     assert lifeline_closed(here) is closed
     if closed:
         with pytest.raises(Refusal, match=f"--lifeline {here}: closed already"):
-            watch.check_lifeline(here)
+            watch.check_lifeline(lifeline(here))
     else:
-        watch.check_lifeline(here)
+        watch.check_lifeline(lifeline(here))
         os.close(there)
     os.close(here)
+
+
+def lifeline(descriptor: int | None) -> Settings:
+    """Make settings with a lifeline."""
+    settings = Settings()
+    settings.lifeline = descriptor
+    return settings
 
 
 def test_no_lifeline() -> None:
     """Without one, nothing is closed."""
     assert not lifeline_closed(None)
-    watch.check_lifeline(None)
+    watch.check_lifeline(lifeline(None))
 
 
 def test_a_lifeline_that_cannot_tell() -> None:
     """A lifeline that is not open, or whose other end could never be seen to close, is refused."""
     file = os.memfd_create("lifeline")
     with pytest.raises(Refusal, match=f"--lifeline {file}: not a pipe, socket or terminal"):
-        watch.check_lifeline(file)
+        watch.check_lifeline(lifeline(file))
     os.close(file)
     with pytest.raises(Refusal, match=f"--lifeline {file}: not an open descriptor"):
-        watch.check_lifeline(file)
+        watch.check_lifeline(lifeline(file))

@@ -3,16 +3,18 @@
 What a test needs comes from two fixtures (conftest.py):
 
 ``pdwrap``  the command under test as a list: ``[*pdwrap, "--", "true"]``. Of the checkout, or what
-            ``PDWRAP_TEST_COMMAND`` names (an installed wheel). It says the mode (``mode``: fork) where needed.
+            ``PDWRAP_TEST_COMMAND`` names (an installed wheel). It says the mode where needed: fork, or those that the
+            marker ``modes`` names; ``mode`` tells which, and ``family`` which descendants it promises to end.
 ``start``   starts a tree and returns it when the backend is ready::
 
                 tree = start("plain", "child=setsid:stubborn", options=["--grace", "0.1"])
-                tree.launcher.kill()            # SIGKILL; also tree.wrapper, tree.inner, tree.backend
+                tree.launcher.kill()            # SIGKILL; also tree.wrapper, tree.backend, tree.supervisors
                 tree.assert_gone()              # end-of-file on the tree pipe, every pidfd, ECHILD
 
 The pieces, one module each:
 
 `tree`      `Tree`: the four processes, what they say (`voice`), what the launcher saw (`status`), `assert_gone`.
+`sidecars`  exec mode: who watches over a backend.
 `voice`     `Voice`: the pipe on which all of a tree speak, and whose end-of-file proves that none is left.
 `roles`     the backends, a program of its own: plain, stubborn, reporter, runner, listener ... and their children.
 `launcher`  the launcher, a program of its own: forks from a thread, drops its uid, calls setsid, executes itself.
@@ -25,8 +27,11 @@ is a child subreaper: what a tree loses falls to us, and after each test a fixtu
 """
 
 from .kernel import LIMIT, Process, children, describe, parent_of, reap_all, stat, sweep
+from .sidecars import wait_for_sidecars, watchers
 from .spawn import (
+    ATTACHED,
     CLOSED,
+    DETACHED,
     HERE,
     PYTHON,
     READY,
@@ -45,7 +50,9 @@ from .tree import Starter, Tree
 from .voice import Voice
 
 __all__ = [
+    "ATTACHED",
     "CLOSED",
+    "DETACHED",
     "HERE",
     "LIMIT",
     "PYTHON",
@@ -70,4 +77,6 @@ __all__ = [
     "spawn",
     "stat",
     "sweep",
+    "wait_for_sidecars",
+    "watchers",
 ]

@@ -19,6 +19,10 @@ CLOSED = -1
 
 PYTHON = (sys.executable, "-I", "-S")
 
+ATTACHED = [f"child={kind}{name}" for name in ("plain", "stubborn") for kind in ("", "setsid:", "group:")]
+DETACHED = ["child=double:plain", "child=double:stubborn"]
+"""Options that start a child of each kind (roles.py): still the backend's children, or orphaned by a double fork."""
+
 
 def role(name: str, *arguments: str) -> list[str]:
     """The command line of a role (roles.py)."""

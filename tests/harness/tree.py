@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from .kernel import LIMIT, Process, children, describe, parent_of, reap_all
+from .sidecars import wait_for_sidecars, watchers
 from .spawn import HERE, PYTHON, clean_environment, role, spawn
 from .voice import Voice
 
@@ -25,13 +26,16 @@ class Setting(NamedTuple):
     fds: Mapping[int, int] | None = None
     before_exec: Callable[[], None] = lambda: None
     session: bool = True
+    mode: str = "fork"
 
 
 class Tree:
     """launcher -> pdwrap (outer -> inner) -> backend -> whatever it starts.
 
-    `launcher`, `wrapper` (the pid that the launcher knows; in fork mode the outer supervisor), `inner` and
-    `backend` are `Process`es. `voice` is the tree pipe: what the roles say, and its end-of-file. `reports` is what the
+    In exec mode: launcher -> backend, and beside them, below us, sidecar -> sidecar.
+
+    `launcher`, `wrapper` (the pid that the launcher knows; in fork mode the outer supervisor, in exec mode the
+    backend), `inner` and `backend` are `Process`es. `voice` is the tree pipe: what the roles say, and its end-of-file. `reports` is what the
     launcher says. The launcher runs in a session of its own, so that an orphaned pdwrap can tell that it is one.
     """
 
@@ -78,7 +82,11 @@ class Tree:
         if self.setting.ready is not None:
             self._known["wrapper"] = self.wrapper
             self._known["backend"] = self.hold(int(self._hear("ready", self.setting.ready)[0]))
-            self._known["inner"] = self.hold(parent_of(self.backend.pid))
+            if self.setting.mode == "fork":
+                self._known["inner"] = self.hold(parent_of(self.backend.pid))
+            else:
+                for pid in watchers(self.backend.pid):  # one at least stands before the backend does
+                    self.hold(pid)
         return self
 
     def _hear(self, *words: str) -> list[str]:
@@ -89,7 +97,7 @@ class Tree:
 
     @property
     def wrapper(self) -> Process:
-        """The process that the launcher started: pdwrap's outer supervisor."""
+        """The process that the launcher started: the outer supervisor; in exec mode the backend."""
         if "wrapper" not in self._known:
             self._known["wrapper"] = self.hold(int(self.reports.next("child")[0]))
         return self._known["wrapper"]
@@ -106,8 +114,13 @@ class Tree:
 
     @property
     def supervisors(self) -> list[Process]:
-        """Fork mode: both supervisors."""
-        return [self.wrapper, self.inner]
+        """Both supervisors; in exec mode both sidecars."""
+        return self.sidecars if self.setting.mode == "exec" else [self.wrapper, self.inner]
+
+    @property
+    def sidecars(self) -> list[Process]:
+        """Exec mode: the first and the second as soon as there are two, held from now on."""
+        return [self.hold(pid) for pid in wait_for_sidecars(self.backend.pid)]
 
     @property
     def members(self) -> list[Process]:
@@ -151,7 +164,7 @@ class Tree:
     # -- its end ----------------------------------------------------------------------------------------------------
 
     def assert_tree_gone(self, within: float = LIMIT) -> None:
-        """Backend and descendants are gone, and so are both supervisors; the launcher may live."""
+        """Backend and descendants are gone, and so is pdwrap; the launcher may live."""
         assert self.voice.ended(within), f"still there: {self._living()}; stderr: {self.stderr!r}"
         for process in self._processes:
             if process is not self.launcher:
@@ -199,9 +212,10 @@ class Tree:
 class Starter:
     """The fixture `start`: starts trees with the pdwrap under test, and cleans up after them."""
 
-    def __init__(self, pdwrap: Sequence[str]) -> None:
-        """*pdwrap* is the command under test."""
+    def __init__(self, pdwrap: Sequence[str], mode: str = "fork") -> None:
+        """*pdwrap* is the command under test, in *mode*."""
         self.pdwrap = list(pdwrap)
+        self.mode = mode
         self._trees: list[Tree] = []
 
     def __call__(
@@ -239,6 +253,7 @@ class Starter:
             fds=fds,
             before_exec=before_exec,
             session=session,
+            mode=self.mode,
         )
         tree = Tree(setting)
         self._trees.append(tree)
