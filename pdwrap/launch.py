@@ -58,7 +58,7 @@ class Inherited:
 
 
 def _locale_before_python() -> bytes | None:
-    """Give LC_CTYPE as it was when we were started, None where it was not there: CPython coerces C and POSIX (PEP 538)."""
+    """Give LC_CTYPE as it was when we were started; None where it was not there. CPython coerces C, POSIX (PEP 538)."""
     now = os.environb.get(b"LC_CTYPE")
     if now is None:
         return None

@@ -1,8 +1,8 @@
 """The lifecycle of a backend under pdwrap: its words, and how a run goes through a table (`tables`) of them.
 
-Nothing here does anything: no clock, no process, no descriptor. A supervisor turns what the kernel says into events, asks its table, and carries out the actions in
-order.
-A cell that is missing cannot happen; asking for it raises `Impossible`, and the supervisor then ends the tree (E8).
+Nothing here does anything: no clock, no process, no descriptor. A supervisor turns what the kernel says into events,
+asks its table, and carries out the actions in order. A cell that is missing cannot happen; asking for it raises
+`Impossible`, and the supervisor then ends the tree (E8).
 """
 
 TYPE_CHECKING = False

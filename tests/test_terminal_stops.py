@@ -51,7 +51,11 @@ def test_stopped_shows_as_stopped(start: Starter, number: signal.Signals, receiv
 
 
 def test_stops_again_at_once(start: Starter) -> None:
-    """T3: a backend that is stopped right after it was continued is never stopped while pdwrap looks alive."""
+    """T3: a backend that is stopped right after it was continued is never stopped while pdwrap looks alive.
+
+    pdwrap is seen to go on in between: else its old stop would be taken for the new one, and a SIGCONT sent on that
+    could become one with the inner supervisor's (signal(7): a second one of a pending signal is not kept).
+    """
     tree = start("catcher", "exit=15", launcher=["group"])
     for times in range(150):
         tree.backend.signal(STOPS[times % 2])
@@ -59,6 +63,7 @@ def test_stops_again_at_once(start: Starter) -> None:
         tree.wrapper.wait_stopped()
         (tree.backend if times % 3 else tree.wrapper).signal(CONT)
         tree.got(CONT)
+        tree.wrapper.wait_state("S", "R")
     assert fence(tree).count(CONT) >= 150
     tree.wrapper.signal(signal.SIGTERM)
     while os.WIFCONTINUED(raw := tree.status()) or os.WIFSTOPPED(raw):
