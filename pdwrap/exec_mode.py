@@ -53,7 +53,7 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
     inherited = launch.Inherited()
     launcher = watch.find(settings, first_parent, hint=False)
     log = messages.Log(settings, os.path.basename(command[0]))
-    log.watch((launcher.pid or first_parent, launcher.name), launcher.mechanisms)
+    log.watch((launcher.pid or first_parent, launcher.name or procfs.name(first_parent)), launcher.mechanisms)
     if launcher.pid or settings.lifeline is not None:
         _start_sidecar(settings, launcher, log)
         if launcher.gone(-1):

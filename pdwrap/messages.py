@@ -113,11 +113,11 @@ class Log:
         """
         who = _people([backend])
         how = f"with {signal_name}" + (f", grace {grace:g}s" if signal_name != "SIGKILL" else "")
-        processes = "process" if leftovers == 1 else "processes"
+        left = "1 process behind: ending it" if leftovers == 1 else f"{leftovers} processes behind: ending them"
         text = {
             "launcher-died": f"launcher {_people([launcher])} died: ending {who} {how}",
             "lifeline-closed": f"lifeline closed: ending {who} {how}",
-            "leftovers": f"{who} exited and left {leftovers} {processes} behind: ending them {how}",
+            "leftovers": f"{who} exited and left {left} {how}",
             "supervisor-lost": f"a supervisor was lost: ending {who} {how}",
             "outer-lost": f"the outer supervisor was lost: ending {who} {how}",
             "error": f"internal error: ending {who} {how}",

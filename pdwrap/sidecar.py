@@ -52,8 +52,10 @@ class Sidecar:
     def run(self) -> None:
         """Wait, ask the table, act, until the backend has ended by itself or its tree has been ended."""
         while self.life.state != lifecycle.DONE:
-            if self.mate < 0 and self.life.state in (lifecycle.FIRST, lifecycle.SECOND):
-                self._feed(lifecycle.MATE_LOST)
+            if self.mate < 0:
+                self._miss_mate()
+                if self.life.state == lifecycle.DONE:
+                    return
             ready = self._wait()
             for look in (self._take_mate, self._take_backend, self._take_launcher, self._take_members, self._take_time):
                 if self.life.state == lifecycle.DONE:
@@ -99,7 +101,12 @@ class Sidecar:
             os.waitpid(-1, os.WNOHANG)  # where it was our child
         except ChildProcessError:
             pass
-        if self.life.state == lifecycle.VOUCHING:
+
+    def _miss_mate(self) -> None:
+        """Tell the table that the mate is lost, once this look at everything has told whether the launcher is, too."""
+        if self.life.state in (lifecycle.FIRST, lifecycle.SECOND):
+            self._feed(lifecycle.MATE_LOST)
+        elif self.life.state == lifecycle.VOUCHING:
             self.marks.read()
             if self.marks.finished:
                 self._feed(lifecycle.MATE_FINISHED)

@@ -13,6 +13,8 @@ import os
 from pdwrap import inner, kernel, launch, messages, outer, procfs, signals, watch, wire
 from pdwrap.acts import Acts
 from pdwrap.groups import Groups
+from pdwrap.jobs import Job
+from pdwrap.stand_in import StandIn
 from pdwrap.status import OWN_FAILURE, Refusal
 from pdwrap.tree import Tree
 
@@ -42,7 +44,7 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
     inherited = launch.Inherited()
     launcher = watch.find(settings, first_parent, hint=True)
     log = messages.Log(settings, os.path.basename(command[0]))
-    log.watch((launcher.pid or first_parent, launcher.name), launcher.mechanisms)
+    log.watch((launcher.pid or first_parent, launcher.name or procfs.name(first_parent)), launcher.mechanisms)
     _adopt_orphans()
     tree = _own_children()
     place = Groups()
@@ -61,19 +63,8 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
     keep = {messages.STDERR, commands_in, reports_out, tree.descriptor}
     if launcher.descriptor is not None:
         keep.add(launcher.descriptor)
-    outer.supervise(
-        outer.Outer(
-            settings,
-            launcher,
-            child,
-            wire.Writer(commands_in),
-            wire.Reader(reports_out),
-            tree,
-            log,
-            shared_group=place.shared,
-        ),
-        keep,
-    )
+    acts = StandIn(settings, launcher, child, wire.Writer(commands_in), tree, log, Job(shared_group=place.shared))
+    outer.supervise(outer.Outer(acts, wire.Reader(reports_out)), keep)
 
 
 def _be_inner(

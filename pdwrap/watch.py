@@ -42,7 +42,7 @@ class Watch:
     def __init__(self, pid: int, *, direct: bool, descriptor: int | None, interval: float | None) -> None:
         seen = procfs.stat(pid) if pid else None
         self.pid = pid
-        self.name = seen.name if seen else "?"
+        self.name = seen.name if seen else "?" if pid else ""
         self._started = seen.started if seen else None
         self.direct = direct
         self.descriptor = descriptor

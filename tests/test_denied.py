@@ -78,10 +78,11 @@ def test_pidfd_denied_and_the_launcher_dies_at_the_start(start: Starter) -> None
             tree.assert_gone()
 
 
+@pytest.mark.modes("fork", "exec")
 @pytest.mark.parametrize("error", ["EPERM", "ENOSYS"])
-def test_parent_death_signal_denied(start: Starter, error: str) -> None:
+def test_parent_death_signal_denied(start: Starter, family: list[str], error: str) -> None:
     """E6: PR_SET_PDEATHSIG alone is denied: the pidfd holds."""
-    tree = start("reporter", *FAMILY, pdwrap_via=denied(error, f"prctl:{PR_SET_PDEATHSIG}"), env=SHORT)
+    tree = start("reporter", *family, pdwrap_via=denied(error, f"prctl:{PR_SET_PDEATHSIG}"), env=SHORT)
     assert_kept(tree)
 
 
@@ -106,10 +107,11 @@ def test_subreaper_denied(start: Starter, error: str, call: str) -> None:
     assert_refused(start(pdwrap_via=denied(error, call), settle=False))
 
 
+@pytest.mark.modes("fork", "exec")
 @pytest.mark.parametrize("env", [SHORT, {**POLLED, "PDWRAP_WATCH": "poll"}], ids=["auto", "poll"])
-def test_proc_unreadable(start: Starter, root: None, env: dict[str, str]) -> None:
+def test_proc_unreadable(start: Starter, family: list[str], root: None, env: dict[str, str]) -> None:
     """E6: /proc is empty: kept, or refused in one line; never silently unprotected."""
-    tree = start("reporter", *FAMILY, pdwrap_via=HIDE_PROC, env=env, settle=False)
+    tree = start("reporter", *family, pdwrap_via=HIDE_PROC, env=env, settle=False)
     if not started(tree):
         assert_refused(tree)
     else:
@@ -126,9 +128,10 @@ def started(tree: Tree) -> bool:
     return True
 
 
-def test_launcher_dropped_its_uid(start: Starter, root: None) -> None:
+@pytest.mark.modes("fork", "exec")
+def test_launcher_dropped_its_uid(start: Starter, family: list[str], root: None) -> None:
     """E6: a launcher that changed its uid may not send us the parent-death signal (fact 3); the pidfd holds."""
-    tree = start("reporter", *FAMILY, env=SHORT)
+    tree = start("reporter", *family, env=SHORT)
     tree.order(f"setuid {NOBODY}")
     tree.launcher.kill()
     tree.assert_gone()
@@ -144,6 +147,7 @@ def test_launcher_dropped_its_uid_and_pidfd_is_denied(start: Starter, root: None
     assert tree.signals() == [signal.SIGTERM, signal.SIGCONT]
 
 
+@pytest.mark.modes("fork", "exec")
 def test_backend_changed_its_uid(start: Starter, root: None) -> None:
     """E6: `setpriv --reuid` clears the parent-death signal of the backend (fact 4); it is ended by us."""
     for _ in range(3):
@@ -153,6 +157,7 @@ def test_backend_changed_its_uid(start: Starter, root: None) -> None:
         tree.assert_gone()
 
 
+@pytest.mark.modes("fork", "exec")
 def test_no_descriptors_left(start: Starter) -> None:
     """E8, E6: too few descriptors for what pdwrap needs: refused, or kept; nothing is left behind."""
     for limit in range(10, 26):

@@ -14,6 +14,7 @@ SHORT = {"PDWRAP_GRACE": "0.2s"}
 LONG = {"PDWRAP_GRACE": "100s"}
 
 
+@pytest.mark.modes("fork", "exec")
 def test_term_then_cont(start: Starter) -> None:
     """E3: the backend gets SIGTERM and SIGCONT, each once, and then SIGKILL."""
     tree = start("reporter", env=SHORT)
@@ -23,6 +24,7 @@ def test_term_then_cont(start: Starter) -> None:
     assert not tree.voice.all("leaving")
 
 
+@pytest.mark.modes("fork", "exec")
 def test_workers_are_left_alone_until_the_backend_has_exited(start: Starter) -> None:
     """E3: the backend may have workers to drain; they get SIGTERM and SIGCONT when it is gone.
 
@@ -38,6 +40,7 @@ def test_workers_are_left_alone_until_the_backend_has_exited(start: Starter) -> 
         assert tree.signals(each) == [FENCE, TERM, CONT]
 
 
+@pytest.mark.modes("fork", "exec")
 def test_orphans_of_the_grace(start: Starter) -> None:
     """E3: what the backend's exit orphans two levels down is asked as well, before it is killed."""
     tree = start("plain", "child=plain[child=reporter[exit=18]]", env=LONG)
@@ -47,6 +50,7 @@ def test_orphans_of_the_grace(start: Starter) -> None:
     assert tree.signals(deepest) == [TERM, CONT]
 
 
+@pytest.mark.modes("fork", "exec")
 def test_grace_of_nothing(start: Starter) -> None:
     """E3: with `--grace 0` the backend is killed, not asked."""
     tree = start("reporter", options=["--grace", "0"])
@@ -55,6 +59,7 @@ def test_grace_of_nothing(start: Starter) -> None:
     assert tree.signals() == []
 
 
+@pytest.mark.modes("fork", "exec")
 def test_grace_is_waited_for(start: Starter) -> None:
     """E3: within the grace the backend ends in its own time: it is told to go on by us, after its SIGTERM."""
     tree = start("reporter", "exit=10", env=LONG)
@@ -67,6 +72,7 @@ def test_grace_is_waited_for(start: Starter) -> None:
     assert tree.voice.all("leaving")
 
 
+@pytest.mark.modes("fork", "exec")
 @pytest.mark.parametrize("name", ["INT", "SIGUSR2", "12", "RTMIN+1"])
 def test_other_signal(start: Starter, name: str) -> None:
     """E3: `--signal` is what the backend is asked with, by name or number."""
@@ -122,6 +128,7 @@ def test_the_chosen_signal_counts_too(start: Starter) -> None:
     assert TERM not in tree.signals()
 
 
+@pytest.mark.modes("fork", "exec")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT])
 def test_other_forwarded_signals_are_no_ending(start: Starter, number: int) -> None:
     """E3: a Ctrl-C or a reload by SIGHUP long ago does not count: the backend is still asked by SIGTERM."""
@@ -133,6 +140,7 @@ def test_other_forwarded_signals_are_no_ending(start: Starter, number: int) -> N
     assert tree.signals() == [number, TERM, CONT]
 
 
+@pytest.mark.modes("fork", "exec")
 def test_term_without_a_death(start: Starter) -> None:
     """E3: a forwarded SIGTERM starts no deadline of ours: the backend may take as long as it likes."""
     tree = start("reporter", env={"PDWRAP_GRACE": "0.05s"})
@@ -169,6 +177,7 @@ def test_stopped_by_the_group(start: Starter) -> None:
     assert [each for each in tree.signals() if each != CONT] == [TERM]
 
 
+@pytest.mark.modes("fork", "exec")
 def test_localai_stops_its_backend(start: Starter) -> None:
     """E3: LocalAI's way to stop: SIGTERM to the whole group; the backend gets one, and its end is ours."""
     tree = start("reporter", "exit=15", "code=3", launcher=["group", "close=0"])

@@ -19,11 +19,12 @@ MIDDLE_WITH_PID = ["sh", "-c", 'export PDWRAP_PARENT=$PPID; "$@"; true', "sh"]
 """The same, naming its own parent by pid, as a script does."""
 
 
+@pytest.mark.modes("fork", "exec")
 @pytest.mark.parametrize("watch", ["auto", "poll"])
-def test_parent_by_pid(start: Starter, watch: str) -> None:
+def test_parent_by_pid(start: Starter, family: list[str], watch: str) -> None:
     """E1: the shell in the middle outlives the launcher; with `--parent PID` the launcher's death counts."""
     env = {**SHORT, "PDWRAP_WATCH": watch, "PDWRAP_INTERVAL": "0.1s"}
-    tree = start("reporter", *FAMILY, pdwrap_via=MIDDLE_WITH_PID, env=env)
+    tree = start("reporter", *family, pdwrap_via=MIDDLE_WITH_PID, env=env)
     tree.assert_alive()
     tree.launcher.kill()
     tree.assert_gone()
@@ -39,6 +40,7 @@ def test_parent_by_option(start: Starter) -> None:
     tree.assert_gone()
 
 
+@pytest.mark.modes("fork", "exec")
 @pytest.mark.parametrize("watch", ["auto", "poll"])
 def test_parent_by_name(start: Starter, watch: str) -> None:
     """E1: the nearest ancestor of that name, two shells up."""
@@ -50,6 +52,7 @@ def test_parent_by_name(start: Starter, watch: str) -> None:
     assert tree.signals() == [signal.SIGTERM, signal.SIGCONT]
 
 
+@pytest.mark.modes("fork", "exec")
 def test_shell_in_the_middle_killed(start: Starter) -> None:
     """E1: the shell between us and the launcher dies, the launcher lives: nothing happens but that we move up."""
     tree = start("reporter", pdwrap_via=MIDDLE_WITH_PID, env=SHORT)
@@ -63,6 +66,7 @@ def test_shell_in_the_middle_killed(start: Starter) -> None:
     assert tree.signals() == [signal.SIGUSR1, signal.SIGTERM, signal.SIGCONT]
 
 
+@pytest.mark.modes("fork", "exec")
 def test_parent_of_a_stranger(start: Starter, pdwrap: list[str]) -> None:
     """E1, T4: a process that is no ancestor is refused, by pid and by name, and nothing is started."""
     stranger = start()
@@ -75,6 +79,7 @@ def test_parent_of_a_stranger(start: Starter, pdwrap: list[str]) -> None:
     stranger.assert_gone()
 
 
+@pytest.mark.modes("fork", "exec")
 def test_parent_that_is_dead(pdwrap: list[str]) -> None:
     """E1, T4: a dead process is no ancestor."""
     dead = os.fork()
@@ -86,6 +91,7 @@ def test_parent_that_is_dead(pdwrap: list[str]) -> None:
     assert outcome.stderr.startswith(f"pdwrap: --parent {dead}: ")
 
 
+@pytest.mark.modes("fork", "exec")
 def test_parent_that_adopted_the_shell(start: Starter) -> None:
     """E1: a script reads $PPID after its launcher has died: the session shows that it names who adopted it."""
     adopted = f'while [ $(ps -o ppid= -p $$) != {os.getpid()} ]; do :; done; exec sh -c "$0" sh "$@"'
@@ -96,6 +102,7 @@ def test_parent_that_adopted_the_shell(start: Starter) -> None:
     assert "pdwrap: " in tree.stderr
 
 
+@pytest.mark.modes("fork", "exec")
 def test_parent_1_that_adopted_us(pdwrap: list[str], root: None) -> None:
     """E1: below a launcher that died, PID 1 is whom we fell to; `--parent 1` is refused, and nothing is started.
 
@@ -122,14 +129,15 @@ def test_parent_1_is_watched_without_need(start: Starter, root: None) -> None:
     tree.assert_gone()
 
 
+@pytest.mark.modes("fork", "exec")
 @pytest.mark.parametrize("kind", ["pipe", "socketpair"])
-def test_lifeline(start: Starter, kind: str) -> None:
+def test_lifeline(start: Starter, family: list[str], kind: str) -> None:
     """E1: end-of-file on the lifeline counts as the launcher's death, whoever held its other end."""
     if kind == "pipe":
         theirs, ours = os.pipe()
     else:
         theirs, ours = (each.detach() for each in socket.socketpair())
-    tree = start("reporter", *FAMILY, options=["--lifeline", "5"], fds={5: theirs}, env=SHORT)
+    tree = start("reporter", *family, options=["--lifeline", "5"], fds={5: theirs}, env=SHORT)
     os.close(theirs)
     tree.assert_alive()
     os.close(ours)
@@ -139,6 +147,7 @@ def test_lifeline(start: Starter, kind: str) -> None:
     tree.assert_gone()
 
 
+@pytest.mark.modes("fork", "exec")
 def test_data_on_the_lifeline_is_no_end(start: Starter) -> None:
     """N2: what is written to the lifeline does not count, and end-of-file after it does."""
     theirs, ours = os.pipe()
@@ -152,6 +161,7 @@ def test_data_on_the_lifeline_is_no_end(start: Starter) -> None:
     tree.assert_gone()
 
 
+@pytest.mark.modes("fork", "exec")
 def test_lifeline_that_is_closed_already(start: Starter) -> None:
     """E1: whoever held its other end is dead before pdwrap could look: nothing is started."""
     theirs, ours = os.pipe()
@@ -164,6 +174,7 @@ def test_lifeline_that_is_closed_already(start: Starter) -> None:
     assert tree.stderr.startswith("pdwrap: --lifeline 5: ")
 
 
+@pytest.mark.modes("fork", "exec")
 def test_lifeline_that_is_not_open(start: Starter) -> None:
     """T4: a descriptor that the launcher forgot to hand on is refused."""
     tree = start(argv=["echo", "started"], options=["--lifeline", "5"], fds={5: CLOSED}, settle=False)
@@ -206,6 +217,7 @@ def test_unwatched(start: Starter) -> None:
     assert tree.signals() == [signal.SIGUSR1, signal.SIGTERM]
 
 
+@pytest.mark.modes("fork", "exec")
 @pytest.mark.parametrize("value", ["false", " OFF ", "0", "No"])
 @pytest.mark.parametrize("variable", ["PDWRAP_WATCH", "LOCALAI_BACKEND_PARENT_WATCH"])
 def test_unwatched_by_a_variable(start: Starter, variable: str, value: str) -> None:

@@ -7,8 +7,8 @@ import pytest
 from pdwrap import lifecycle
 from pdwrap.acts import Acts
 from pdwrap.lifecycle import Cell, Impossible, Lifecycle, Table
-from pdwrap.outer import Outer
 from pdwrap.sidecar import Sidecar
+from pdwrap.stand_in import StandIn
 from pdwrap.sweep import Sweep
 from pdwrap.tables import AFTER_BACKEND, INNER, OUTER, SIDECAR, inner_table, sidecar_table
 
@@ -206,7 +206,9 @@ def test_a_missing_cell_is_impossible(table: Table, state: str, event: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("table", "carriers"), [(INNER, (Acts,)), (OUTER, (Outer,)), (SIDECAR, (Sidecar, Sweep))], ids=["in", "out", "side"]
+    ("table", "carriers"),
+    [(INNER, (Acts,)), (OUTER, (StandIn,)), (SIDECAR, (Sidecar, Sweep))],
+    ids=["in", "out", "side"],
 )
 def test_each_action_is_a_method(table: Table, carriers: tuple[type, ...]) -> None:
     """An action's name is that of the method which carries it out; that takes no arguments."""

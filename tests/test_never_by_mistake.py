@@ -24,6 +24,7 @@ def assert_undisturbed(tree: Tree) -> None:
     assert tree.signals() == [signal.SIGUSR1]
 
 
+@pytest.mark.modes("fork", "exec")
 @WATCHES
 def test_thread_exits(start: Starter, env: dict[str, str]) -> None:
     """N1, E1: the thread that forked pdwrap exits: nothing happens; the later death of the process counts."""
@@ -34,6 +35,7 @@ def test_thread_exits(start: Starter, env: dict[str, str]) -> None:
     tree.assert_gone()
 
 
+@pytest.mark.modes("fork", "exec")
 def test_thread_exits_at_once(start: Starter) -> None:
     """N1: the thread is gone before pdwrap's first line runs, so its parent thread is another from the start."""
     for _ in range(5):
@@ -47,6 +49,7 @@ def test_thread_exits_at_once(start: Starter) -> None:
         tree.assert_gone()
 
 
+@pytest.mark.modes("fork", "exec")
 @WATCHES
 def test_launcher_changes(start: Starter, env: dict[str, str]) -> None:
     """N2: the launcher calls setsid, executes another program, changes its uid: it is still the same process."""
@@ -60,6 +63,7 @@ def test_launcher_changes(start: Starter, env: dict[str, str]) -> None:
     tree.assert_gone()
 
 
+@pytest.mark.modes("fork", "exec")
 def test_launcher_executes_with_threads(start: Starter) -> None:
     """N2: an exec ends all other threads, the one that forked us among them."""
     tree = start("reporter", launcher=["threads", "thread"], env={"PDWRAP_GRACE": "0.2s"})
@@ -69,6 +73,7 @@ def test_launcher_executes_with_threads(start: Starter) -> None:
     tree.assert_gone()
 
 
+@pytest.mark.modes("fork", "exec")
 def test_launcher_stopped(start: Starter) -> None:
     """N2: a stopped launcher is slow, not dead."""
     tree = start("reporter", env={"PDWRAP_GRACE": "0.2s"})
@@ -79,6 +84,7 @@ def test_launcher_stopped(start: Starter) -> None:
     tree.assert_gone()
 
 
+@pytest.mark.modes("fork", "exec")
 def test_launcher_traced(start: Starter) -> None:
     """N2: a debugger attaches to the launcher, and leaves it again."""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -91,6 +97,7 @@ def test_launcher_traced(start: Starter) -> None:
     tree.assert_gone()
 
 
+@pytest.mark.modes("fork", "exec")
 def test_parent_death_signal_by_hand(start: Starter) -> None:
     """N2: SIGCHLD from anybody, the signal that we have the kernel send, makes us look again, and no more."""
     tree = start("reporter", env={"PDWRAP_GRACE": "0.2s"})

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pdwrap import lifecycle, outer, wire
+from pdwrap import lifecycle, outer, stand_in, wire
+from pdwrap.jobs import Job
 from pdwrap.options import Settings
 
 from .fakes import Clock, FakeLog, FakeTree, FakeWatch, Script, Step, together
@@ -33,14 +34,15 @@ class Drive:
         self.ends = [*down, *up]
         self.commands, self.reports = wire.Reader(down[0]), wire.Writer(up[1])
         monkeypatch.setattr(outer, "time", self.clock)
+        monkeypatch.setattr(stand_in, "time", self.clock)
         monkeypatch.setattr(outer, "send", self.tree.send)
-        monkeypatch.setattr(outer, "mirror", self.end_as)
+        monkeypatch.setattr(stand_in, "send", self.tree.send)
+        monkeypatch.setattr(stand_in, "mirror", self.end_as)
         monkeypatch.setattr(os, "_exit", self.end_as)
         watch: Any = self.watch
         tree: Any = self.tree
-        self.outer = outer.Outer(
-            *(Settings(), watch, INNER, wire.Writer(down[1]), wire.Reader(up[0]), tree, self.log), shared_group=False
-        )
+        acts = stand_in.StandIn(Settings(), watch, INNER, wire.Writer(down[1]), tree, self.log, Job(shared_group=False))
+        self.outer = outer.Outer(acts, wire.Reader(up[0]))
         monkeypatch.setattr(self.outer, "_wait", self.wait)
 
     def end_as(self, raw: int) -> None:
@@ -50,7 +52,7 @@ class Drive:
 
     def wait(self) -> None:
         """In the place of sigwaitinfo(2): the next thing happens."""
-        self.script.wait(None if self.outer.deadline is None else self.outer.deadline - self.clock.now)
+        self.script.wait(None if self.outer.acts.deadline is None else self.outer.acts.deadline - self.clock.now)
 
     def run(self, *steps: Step) -> object:
         """Let the backend be released, and run the loop to its end; give as what it ended."""

@@ -19,6 +19,7 @@ DEADLY = sorted(
 )
 
 
+@pytest.mark.modes("fork", "exec")
 def test_all_exit_codes(pdwrap: list[str]) -> None:
     """T3: 0 to 255."""
     outcomes = run_many([[*pdwrap, "--", "/bin/sh", "-c", f"exit {code}"] for code in range(256)])
@@ -26,6 +27,7 @@ def test_all_exit_codes(pdwrap: list[str]) -> None:
     assert {each.stderr for each in outcomes} == {""}
 
 
+@pytest.mark.modes("fork", "exec")
 def test_all_deadly_signals(pdwrap: list[str]) -> None:
     """T3: death by a signal is mirrored as death by that signal, real-time ones included."""
     outcomes = run_many([[*pdwrap, "--", "sh", "-c", f"kill -{number} $$"] for number in DEADLY])
@@ -47,6 +49,7 @@ def test_no_second_core(pdwrap: list[str], tmp_path: Path, number: int) -> None:
     assert len(list(tmp_path.iterdir())) <= 1
 
 
+@pytest.mark.modes("fork", "exec")
 def test_stopped_backend_shows_as_stopped(start: Starter) -> None:
     """T3: and goes on when pdwrap is continued, as a job of a shell would."""
     tree = start("plain")
@@ -60,6 +63,7 @@ def test_stopped_backend_shows_as_stopped(start: Starter) -> None:
     tree.assert_gone()
 
 
+@pytest.mark.modes("fork", "exec")
 def test_status_with_sigchld_ignored(start: Starter) -> None:
     """T3: a launcher that ignores SIGCHLD hands that on; the status is seen all the same."""
     tree = start("reporter", "exit=15", "code=9", launcher=["ignore=17"])
@@ -68,12 +72,14 @@ def test_status_with_sigchld_ignored(start: Starter) -> None:
     tree.assert_gone()
 
 
+@pytest.mark.modes("fork", "exec")
 def test_command_not_found(pdwrap: list[str]) -> None:
     """T4: 127, and one line."""
     outcome = run([*pdwrap, "--", "no-such-command-anywhere", "x"])
     assert (outcome.code, outcome.stderr) == (127, "pdwrap: no-such-command-anywhere: command not found\n")
 
 
+@pytest.mark.modes("fork", "exec")
 def test_command_not_executable(pdwrap: list[str], tmp_path: Path) -> None:
     """T4: 126, and one line."""
     plain = tmp_path / "plain"
@@ -82,6 +88,7 @@ def test_command_not_executable(pdwrap: list[str], tmp_path: Path) -> None:
     assert (outcome.code, outcome.stderr) == (126, f"pdwrap: {plain}: Permission denied\n")
 
 
+@pytest.mark.modes("fork", "exec")
 def test_command_is_a_folder(pdwrap: list[str], tmp_path: Path) -> None:
     """T4: 126, and one line."""
     outcome = run([*pdwrap, "--", str(tmp_path)])
@@ -90,6 +97,7 @@ def test_command_is_a_folder(pdwrap: list[str], tmp_path: Path) -> None:
     assert outcome.stderr.count("\n") == 1
 
 
+@pytest.mark.modes("fork", "exec")
 def test_command_without_interpreter(pdwrap: list[str], tmp_path: Path) -> None:
     """T4: a script whose first line names a program that does not exist: 127, as a shell says."""
     script = tmp_path / "script"
@@ -150,6 +158,7 @@ def test_bad_setting(pdwrap: list[str], name: str, value: str) -> None:
     assert outcome.stderr.count("\n") == 1
 
 
+@pytest.mark.modes("fork", "exec")
 def test_three_megabytes_through(pdwrap: list[str]) -> None:
     """T1: nothing of what passes through stdin and stdout is lost or changed."""
     pipeline = 'seq 500000 | head -c 3145728 | "$@" | cksum'
@@ -159,6 +168,7 @@ def test_three_megabytes_through(pdwrap: list[str]) -> None:
     assert outcome.stdout.split()[1] == b"3145728"
 
 
+@pytest.mark.modes("fork", "exec")
 def test_end_of_file_reaches_the_backend(pdwrap: list[str]) -> None:
     """T1: pdwrap holds no end of the backend's own pipes: the reader sees its end-of-file while pdwrap still runs."""
     voice = Voice()
