@@ -190,7 +190,8 @@ class Inner:
             self.acts.to_forward = int(sent)
             self.acts.only_if_stopped = flag == wire.ONLY_IF_STOPPED
             self.acts.ends = not {int(sent), int(received)}.isdisjoint((signals.SIGTERM, self.settings.signal))
-            self._feed(self._kind_of_signal(late=flag == wire.FROM_LAUNCHER and self.acts.began is not None))
+            ending = self.acts.began is not None and self.acts.reason == "launcher-died"
+            self._feed(self._kind_of_signal(late=ending and flag == wire.FROM_LAUNCHER))
 
     def _kind_of_signal(self, *, late: bool) -> str:
         if not self.acts.ends:
