@@ -86,15 +86,19 @@ def _start_sidecar(settings: "Settings", launcher: watch.Watch, log: messages.Lo
     if helper == 0:
         try:
             os.setsid()  # out of reach of the signals that are meant for the backend's group and terminal
+            helper_ends = kernel.pidfd_open(os.getpid())
             if os.fork() == 0:
-                sidecar.watch_over(sweep, launcher, ready, kept)
+                sidecar.watch_over(sweep, launcher, ready, kept, helper_ends)
+        except OSError as error:
+            sidecar.tell_failure(ready, error)
         finally:
             os._exit(OWN_FAILURE)
     os.close(ready)
     os.waitpid(helper, 0)
     # A blocked SIGCHLD stays pending through exec even where its action is to be ignored (signal(7), measured).
     signals.api.sigtimedwait({signals.SIGCHLD}, 0)
-    stood = os.read(stands, 1)
+    stood = os.read(stands, messages.LONGEST_TEXT)
     os.close(stands)
-    if not stood:
-        raise Refusal("the sidecar was lost while pdwrap started: nothing was started")
+    if stood != sidecar.STANDS:
+        why = f" ({stood.decode(errors='replace')})" if stood else ""
+        raise Refusal(f"the sidecar was lost while pdwrap started{why}: nothing was started")

@@ -12,7 +12,7 @@ import os
 import time
 from select import POLLIN, POLLRDHUP, poll
 
-from pdwrap import groups, launch, lifecycle, messages, signals, wire
+from pdwrap import groups, launch, lifecycle, messages, procfs, signals, wire
 from pdwrap.acts import Acts
 from pdwrap.lifecycle import Lifecycle
 from pdwrap.status import OWN_FAILURE, Refusal
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT = 86_400.0  # seconds; poll(2) takes an int of milliseconds
 STALL_TIME = 0.2  # seconds between two looks below what does not die
+RECHECK_TIME = 0.2  # seconds in which an outer that stops late is continued
+RECHECK_STEP = 0.02
 BACKLOG_WAIT = 0.01  # seconds between two tries to send what a full pipe did not take
 
 
@@ -47,6 +49,10 @@ class Inner:
         table = inner_table(self.settings.leftovers, graceless=self.settings.grace == 0)
         self.life = Lifecycle(table, lifecycle.STARTING)
         self.waiting = poll()
+        self.bell = os.pipe()  # SIGCHLD's; made now, when an error is still one of the start
+        for descriptor in self.bell:
+            os.set_blocking(descriptor, False)
+        self.recheck_until = 0.0
         self.early: list[list[str]] = []  # commands that came before the release
 
     def is_done(self) -> bool:
@@ -70,6 +76,8 @@ class Inner:
         if backend == 0:
             try:
                 launch.wait_for_release(me, hold, release)
+                if not place.shared:
+                    launch.drop_copies(me)
                 launch.become(command, inherited)
             except BaseException as error:  # noqa: BLE001 - never back into our own code
                 messages.complain(f"internal error ({type(error).__name__}: {error}): nothing was started")
@@ -77,6 +85,7 @@ class Inner:
                 os._exit(OWN_FAILURE)
         if not place.shared:
             groups.move(backend, leader or backend)
+            self.acts.tree.own_group = leader or backend
         place.leave()
         if leader:
             groups.dismiss(leader)
@@ -105,9 +114,7 @@ class Inner:
 
     def run(self) -> None:
         """Wait, ask the table, act; until nothing is left, or what is left cannot be killed."""
-        wake, ring = os.pipe()
-        os.set_blocking(wake, False)
-        os.set_blocking(ring, False)
+        wake, ring = self.bell
         self._hold_only(wake, ring)
         signals.api.signal(signals.SIGCHLD, lambda _number, _frame: None)
         signals.api.set_wakeup_fd(ring, warn_on_full_buffer=False)
@@ -143,6 +150,10 @@ class Inner:
             until.append(self.watch.interval)
         if self.life.state == lifecycle.KILLING:
             until.append(STALL_TIME)
+        elif self.recheck_until:
+            until.append(RECHECK_STEP)
+        if self.acts.tree.more:
+            until.append(0)
         if not self.acts.reports.flush():
             until.append(BACKLOG_WAIT)
         return max(0, int(min(*until, LONGEST_WAIT) * 1000) + 1) if until else None
@@ -152,9 +163,9 @@ class Inner:
         exited = reaped = False
         for pid, raw in acts.tree.reap():
             if not has_ended(raw):
-                if pid == acts.backend:
+                if pid == acts.backend and acts.status is None:
                     self._stopped_or_continued(raw)
-            elif pid == acts.backend:
+            elif pid == acts.backend and acts.status is None:  # afterwards its number may be an orphan's
                 acts.status = raw
                 exited = True
             else:
@@ -173,7 +184,17 @@ class Inner:
         if self.acts.stopped:
             self.acts.report(wire.STOPPED, os.WSTOPSIG(raw))
         else:
-            self.acts.report(wire.CONTINUED)  # before the signal: see `jobs`
+            self.acts.report(wire.CONTINUED)
+            self.recheck_until = time.monotonic() + RECHECK_TIME
+            self._recheck_outer()
+
+    def _recheck_outer(self) -> None:
+        """Continue the outer if it is stopped though the backend goes on.
+
+        Not where it is not stopped: the SIGCONT would discard a stop signal that it has not taken yet (signal(7)). It
+        may be about to stop, by a report that is out of date: so this is done again for a while.
+        """
+        if not self.acts.stopped and procfs.is_stopped(self.acts.outer):
             self.acts.continue_outer()
 
     def _take_commands(self, ready: "set[int]") -> None:
@@ -220,6 +241,10 @@ class Inner:
             self._feed(lifecycle.DEADLINE_PASSED)
         elif self.life.state == lifecycle.KILLING and not ready:
             self._feed(lifecycle.KILL_STALLED)
+        if self.recheck_until:
+            self._recheck_outer()
+            if time.monotonic() >= self.recheck_until or self.acts.began is not None:
+                self.recheck_until = 0.0
 
     # -- the table ------------------------------------------------------------------------------------------------
 
@@ -255,7 +280,12 @@ def supervise(inner: Inner, command: "list[str]", inherited: launch.Inherited, p
         messages.complain(str(refusal))
     except BaseException as error:  # noqa: BLE001 - E8: whatever it is, nothing may be left behind
         try:
-            inner.acts.log.error(error)
+            if inner.life.state == lifecycle.STARTING and isinstance(error, OSError):
+                messages.complain(
+                    f"cannot start ({error.strerror}): nothing was started; raise that limit, or free some"
+                )
+            else:
+                inner.acts.log.error(error)
         finally:
             kill_until_empty(inner.acts.tree, inner.acts.log)
     finally:

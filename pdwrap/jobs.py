@@ -6,8 +6,11 @@ it. Nothing tells us of the foreground earlier: `fg` on a running job sends no S
 """
 
 import os
+from select import POLLIN, poll
 
-from pdwrap import signals, terminal
+from pdwrap import kernel, procfs, signals, terminal
+from pdwrap.status import OWN_FAILURE
+from pdwrap.watch import Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,16 +27,18 @@ class Job:
         backend_stop: the signal by which the backend is stopped, 0 while it goes on.
         news: ... and nothing has been done about it.
         stopped: we have stopped as the backend did, and nobody has continued us since.
+        waker: the process that watches in our place while we are stopped.
 
     """
 
-    __slots__ = ("_terminal_group", "backend_stop", "news", "shared_group", "stopped")
+    __slots__ = ("_terminal_group", "backend_stop", "news", "shared_group", "stopped", "waker")
 
     def __init__(self, *, shared_group: bool) -> None:
         self.shared_group = shared_group
         self.backend_stop = 0
         self.news = False
         self.stopped = False
+        self.waker = -1  # 0 is who signals us from an outer pid namespace
         self._terminal_group = 0  # the backend's group, once it has been given the terminal
 
     def reported(self, number: int) -> None:
@@ -57,7 +62,7 @@ class Job:
         terminal.continue_group(group)
         return True
 
-    def stop(self, goes_on: "Callable[[], bool]") -> None:
+    def stop(self, goes_on: "Callable[[], bool]", inner: int, watch: Watch) -> None:
         """Stop by the same signal as the backend, so that the shell above sees a stopped job.
 
         A stop signal discards a pending SIGCONT and the other way round (signal(7)). So ours is made pending first,
@@ -66,10 +71,21 @@ class Job:
 
         Args:
             goes_on: takes the inner's word once more, and tells whether the backend goes on.
+            inner: the inner supervisor, whose loss a stopped process would not see.
+            watch: the launcher.
 
         """
-        number = self.backend_stop
         self.news = False
+        try:
+            self.waker, on_duty = _start_waker(inner, watch)
+        except OSError:
+            return  # better to look alive than to leave the tree
+        try:
+            self._stop_as_backend(self.backend_stop, goes_on)
+        finally:
+            os.close(on_duty)
+
+    def _stop_as_backend(self, number: int, goes_on: "Callable[[], bool]") -> None:
         self.stopped = True
         if number not in signals.STOPPING:
             os.kill(os.getpid(), signals.SIGSTOP)
@@ -90,3 +106,48 @@ class Job:
         """Take the terminal back for who is left in our group: a script that goes on after us."""
         if self._terminal_group:
             terminal.take_back(self._terminal_group)
+
+
+def _start_waker(inner: int, watch: Watch) -> tuple[int, int]:
+    """Fork a process that continues us when the inner supervisor or the launcher dies while we are stopped (E4).
+
+    Returns:
+        Its pid, and a descriptor: it goes off duty, and exits, when that is closed.
+
+    """
+    outer = os.getpid()
+    ended = kernel.pidfd_open(inner)
+    duty, on_duty = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(duty)
+        os.close(on_duty)
+        raise
+    finally:
+        if ended is not None and os.getpid() == outer:
+            os.close(ended)
+    if pid == 0:
+        try:
+            os.close(on_duty)
+            _stand_by(outer, inner, watch, duty, ended)
+        finally:
+            os._exit(OWN_FAILURE)
+    os.close(duty)
+    return pid, on_duty
+
+
+def _stand_by(outer: int, inner: int, watch: Watch, duty: int, ended: int | None) -> None:
+    waiting = poll()
+    for descriptor in (duty, ended, watch.descriptor):
+        if descriptor is not None:
+            waiting.register(descriptor, POLLIN)
+    pause = None if watch.interval is None else int(watch.interval * 1000) + 1
+    while True:
+        ready = {descriptor for descriptor, _event in waiting.poll(pause)}
+        if duty in ready or os.getppid() != outer:
+            return
+        seen = procfs.stat(inner)
+        if ready or seen is None or not seen.alive or watch.gone(-1):
+            os.kill(outer, signals.SIGCONT)
+            return

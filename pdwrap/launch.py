@@ -115,6 +115,19 @@ def wait_for_release(parent: int, hold: int, release: int) -> None:
             os._exit(status.OWN_FAILURE)
 
 
+def drop_copies(parent: int) -> None:
+    """Drop what was sent to the launcher's group while we were held in it: the outer has had it, and forwards it (T2).
+
+    Only real-time signals are queued; of the others a copy and the forwarded one are one pending signal (signal(7)).
+    """
+    forwarded = []
+    while info := signals.api.sigtimedwait(signals.QUEUED, 0):
+        if info.si_pid == parent:
+            forwarded.append(int(info.si_signo))
+    for number in forwarded:
+        os.kill(os.getpid(), number)
+
+
 def become(command: "list[str]", inherited: Inherited) -> "NoReturn":
     """Turn this process into the backend; if that fails, say so and exit (127, 126)."""
     try:

@@ -14,6 +14,7 @@ from pdwrap import kernel, procfs, signals
 
 STOP_TIME = 0.1  # seconds that a member may take to stop before it is killed unlisted (uninterruptible sleep)
 STOP_ROUNDS = 20  # one that may not be stopped (set-uid, EPERM) can fork for ever
+SPARE = 8  # descriptors that are left to read /proc with, when there are more members than we may have descriptors
 STOP_STEP = 1  # milliseconds between two looks whether all have stopped
 
 
@@ -69,10 +70,11 @@ class Members:
 
     """
 
-    __slots__ = ("_led", "_members", "_since", "backend")
+    __slots__ = ("_led", "_members", "_most", "_since", "backend")
 
     def __init__(self, backend: int, descriptor: int) -> None:
         seen = procfs.stat(backend)
+        self._most = os.sysconf("SC_OPEN_MAX") - SPARE  # the limit on descriptors (RLIMIT_NOFILE); below 0: none
         self.backend = Member(backend, descriptor, seen.started if seen else 0)
         self._members: dict[int, Member] = {backend: self.backend}
         self._led: dict[int, int] = {}  # groups and sessions led by members: number, the leader's start time
@@ -129,15 +131,17 @@ class Members:
 
     def kill(self) -> None:
         """Stop, list, until nothing new appears; then kill. A stopped process forks nothing that would be missed."""
-        for member in self._members.values():
-            member.send(signals.SIGSTOP)
-        for _round in range(STOP_ROUNDS):
-            self._wait_until_stopped()
-            below = self.refresh(stopping=True)
-            if not self.find_by_group(stopping=True) and not below:
-                break
-        for member in self._members.values():
-            member.send(signals.SIGKILL)
+        try:
+            for member in self._members.values():
+                member.send(signals.SIGSTOP)
+            for _round in range(STOP_ROUNDS):
+                self._wait_until_stopped()
+                below = self.refresh(stopping=True)
+                if not self.find_by_group(stopping=True) and not below:
+                    break
+        finally:  # what has been stopped does not stay so, whatever went wrong
+            for member in self._members.values():
+                member.send(signals.SIGKILL)
 
     def living(self) -> list[Member]:
         """List the members that have not ended."""
@@ -160,6 +164,9 @@ class Members:
                 raise
             descriptor = None
         seen = procfs.stat(pid)
+        if descriptor is not None and 0 <= self._most <= descriptor:
+            os.close(descriptor)
+            descriptor = None
         same = before is not None and seen is not None and seen.started == before.started
         # Its parent may have died in between, and others adopted it; the start time says that it is the same one.
         if not same or before is None or (above is not None and before.parent != above):

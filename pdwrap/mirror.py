@@ -23,7 +23,11 @@ def mirror(raw: int) -> "NoReturn":
         except OSError:
             pass
         if number not in (signals.SIGKILL, signals.SIGSTOP):
-            signals.api.signal(number, signals.api.SIG_DFL)
+            try:
+                signals.api.signal(number, signals.api.SIG_DFL)
+            except (OSError, ValueError):
+                pass  # glibc keeps two for itself (nptl(7)); nobody has changed those
         os.kill(os.getpid(), number)
-        signals.api.pthread_sigmask(signals.api.SIG_UNBLOCK, {number})
+        if number in signals.ALL:
+            signals.api.pthread_sigmask(signals.api.SIG_UNBLOCK, {number})
     os._exit(128 + number)

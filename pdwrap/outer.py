@@ -63,6 +63,8 @@ class Outer:
             until.append(self.watch.interval)
         if self.life.state == lifecycle.SWEEPING:
             until.append(STALL_TIME)
+        if self.acts.tree.more:
+            until.append(0)
         if not self.acts.commands.flush():
             until.append(0.01)
         if until:
@@ -78,9 +80,9 @@ class Outer:
 
     def _received(self, info: "signal.struct_siginfo") -> None:
         number = int(info.si_signo)
-        if info.si_pid in (self.acts.inner, os.getpid()) and info.si_code <= 0:
+        if info.si_pid in (self.acts.inner, self.job.waker, os.getpid()) and info.si_code <= 0:
             self.job.stopped = False
-            return  # the inner continues us; a write to its closed pipe is our own SIGPIPE
+            return  # the inner, or the waker, continues us; a write to its closed pipe is our own SIGPIPE
         if info.si_code > 0:
             if self.job.shared_group and number in signals.FROM_TERMINAL:
                 return  # the kernel sent it to the whole group, the backend included
@@ -107,10 +109,10 @@ class Outer:
                 if pid == self.acts.inner and os.WIFSTOPPED(raw):
                     send(self.acts.inner, signals.SIGCONT)
                 continue
-            if pid == self.acts.inner:
+            if pid == self.acts.inner and self.acts.inner_status is None:
                 self.acts.inner_status = raw
                 self.acts.not_counted = before + 1
-            elif pid == self.acts.backend:
+            elif pid == self.acts.backend and self.acts.backend_status is None:
                 self.acts.backend_status = raw
             reaped = True
         if self.life.state == lifecycle.SWEEPING:
@@ -147,12 +149,12 @@ class Outer:
     def _stop_with_backend(self) -> None:
         # SIGCHLD is taken before SIGCONT where both are pending: one of the inner's is older than this stop.
         info = signals.api.sigtimedwait({signals.SIGCONT}, 0)
-        if info is not None and info.si_pid != self.acts.inner:
+        if info is not None and info.si_pid not in (self.acts.inner, self.job.waker):
             self.job.news = False
             self._received(info)
             return
         number = self.job.backend_stop
-        self.job.stop(lambda: self._goes_on_from(number))
+        self.job.stop(lambda: self._goes_on_from(number), self.acts.inner, self.watch)
 
     def _goes_on_from(self, number: int) -> bool:
         self._read_reports()

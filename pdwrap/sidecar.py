@@ -7,6 +7,7 @@ is replaced by the other, so a loop of kills one after the other gets nowhere.
 If a sidecar dies at any point, its mate's poll returns. Both at the same instant is outside the promise.
 """
 
+import errno
 import os
 import time
 from select import POLLIN, POLLRDHUP, poll
@@ -14,7 +15,7 @@ from select import POLLIN, POLLRDHUP, poll
 from pdwrap import kernel, launch, lifecycle, messages, signals
 from pdwrap.lifecycle import Lifecycle
 from pdwrap.status import OWN_FAILURE
-from pdwrap.sweep import Sweep
+from pdwrap.sweep import Marks, Sweep
 from pdwrap.tables import sidecar_table
 from pdwrap.watch import Watch
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 LONGEST_WAIT = 86_400.0  # seconds
 STEP = 0.02  # seconds between two listings of the tree while it is being ended
 KILL_STEP = 0.002  # ... while it is being killed
+STANDS = b"\0"  # what a sidecar says when it does; anything else is why it does not
 ALONE_STEP = 1.0  # seconds between two tries to replace a lost mate, where a try has failed
 
 
@@ -38,7 +40,7 @@ class Sidecar:
 
     """
 
-    def __init__(self, sweep: Sweep, watch: Watch, marks: "Marks") -> None:
+    def __init__(self, sweep: Sweep, watch: Watch, marks: Marks) -> None:
         self.sweep = sweep
         self.watch = watch
         self.marks = marks
@@ -119,8 +121,9 @@ class Sidecar:
         if not self.backend_gone and self.backend.descriptor in ready:
             # What it started is not ours to end while the launcher lives (E5 is fork mode's); but did it die first?
             self._take_launcher(ready)
-            self.backend_gone = True
-            self._feed(lifecycle.BACKEND_EXITED)
+            if self.life.state != lifecycle.DONE:
+                self.backend_gone = True
+                self._feed(lifecycle.BACKEND_EXITED)
 
     def _take_launcher(self, ready: "set[int]") -> None:
         if self.launcher_dead:
@@ -131,7 +134,11 @@ class Sidecar:
             return
         self.launcher_dead = True
         self.sweep.list_tree()  # before the first signal: a child is below the backend only while that lives
-        self._feed(lifecycle.LAUNCHER_DIED)
+        if self.life.state in (lifecycle.FIRST, lifecycle.SECOND) and self.sweep.nothing_left():
+            self.backend_gone = True  # by itself, a moment ago: nothing to end, and nothing to say
+            self._feed(lifecycle.BACKEND_EXITED)
+        else:
+            self._feed(lifecycle.LAUNCHER_DIED)
 
     def _take_members(self, _ready: "set[int]") -> None:
         if not self.launcher_dead:
@@ -161,13 +168,13 @@ class Sidecar:
 
     def replace_mate(self) -> None:
         """Fork the mate. In it, this object is the second sidecar, and its mate is who made it."""
-        me = kernel.pidfd_open(os.getpid())
-        if me is None:
-            raise OSError("the kernel has begun to refuse pidfds")
+        me = -1
         try:
+            me = _pidfd_of(os.getpid())
             child = os.fork()
         except OSError as error:
-            os.close(me)
+            if me >= 0:
+                os.close(me)
             if not self.alone:
                 messages.complain(
                     f"cannot replace a lost sidecar ({error.strerror}): one watches alone, and tries again"
@@ -180,7 +187,7 @@ class Sidecar:
             self.life.state = lifecycle.SECOND
         else:
             os.close(me)
-            self.mate = _pidfd_of_child(child)
+            self.mate = _pidfd_of(child)
 
     def continue_mate(self) -> None:
         """Continue the first, in case somebody has stopped it."""
@@ -198,72 +205,50 @@ class Sidecar:
                 pass
 
 
-class Marks:
-    """What the first sidecar has done, in a pipe that both hold: the second asks when the first is lost.
-
-    Attributes:
-        signalled: the first signal may have been sent.
-        finished: the tree has been ended.
-
-    """
-
-    SIGNALLED = b"s"
-    FINISHED = b"f"
-
-    __slots__ = ("_read", "_write", "finished", "signalled")
-
-    def __init__(self) -> None:
-        self._read, self._write = os.pipe()
-        os.set_blocking(self._read, False)
-        self.signalled = False
-        self.finished = False
-
-    @property
-    def descriptors(self) -> tuple[int, int]:
-        """Both ends, to be kept open."""
-        return self._read, self._write
-
-    def write(self, mark: bytes) -> None:
-        """Leave a mark, before the deed: a signal that may have been sent is not sent again."""
-        os.write(self._write, mark)
-
-    def read(self) -> None:
-        """Take the marks that have been left."""
-        try:
-            left = os.read(self._read, 64)
-        except BlockingIOError:
-            return
-        self.signalled = self.signalled or self.SIGNALLED in left
-        self.finished = self.finished or self.FINISHED in left
-
-
-def _pidfd_of_child(pid: int) -> int:
+def _pidfd_of(pid: int) -> int:
     descriptor = kernel.pidfd_open(pid)
     if descriptor is None:
-        raise OSError("the kernel has begun to refuse pidfds")
+        raise OSError(errno.ENOSYS, "the kernel has begun to refuse pidfds")
     return descriptor
 
 
-def watch_over(sweep: Sweep, watch: Watch, ready: int, kept: "set[int]") -> "NoReturn":
+def tell_failure(ready: int, error: BaseException) -> None:
+    """Tell the process that waits for a sidecar to stand why there will be none."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    os.write(ready, (reason or type(error).__name__).encode())
+
+
+def watch_over(sweep: Sweep, watch: Watch, ready: int, kept: "set[int]", helper: int | None) -> "NoReturn":
     """Be a sidecar, to the end. Whatever goes wrong ends the tree (E8).
 
     Args:
         sweep: the tree, and what to do to it.
         watch: the launcher.
-        ready: the write end of a pipe, closed when the sidecar stands.
+        ready: the write end of a pipe, told when the sidecar stands, or why it does not: then nothing is started.
         kept: descriptors to keep open.
+        helper: a pidfd of our parent.
 
     """
+    stands = False
     try:
-        marks = Marks()
-        launch.close_all_but(kept | set(marks.descriptors) | {ready})
+        if helper is not None:
+            # As long as it lives, we are below the backend, and would stop ourselves with the rest of the tree.
+            waiting = poll()
+            waiting.register(helper, POLLIN)
+            waiting.poll()
+        launch.close_all_but(kept | {ready})
         os.chdir("/")  # no directory is kept busy
-        sidecar = Sidecar(sweep, watch, marks)
-        os.write(ready, b"x")
+        sidecar = Sidecar(sweep, watch, Marks())
+        stands = True
+        os.write(ready, STANDS)
         os.close(ready)
         sidecar.run()
+        sidecar.continue_mate()  # one that is stopped would stay behind: it has what it waits for, too
         os._exit(0)
     except BaseException as error:  # noqa: BLE001 - E8: whatever it is, the protection does not end in silence
+        if not stands:
+            tell_failure(ready, error)
+            os._exit(OWN_FAILURE)
         try:
             sweep.log.error(error)
         finally:

@@ -40,6 +40,8 @@ NOT_FORWARDED = frozenset((SIGKILL, SIGSTOP, SIGCHLD))
 ALL = frozenset(int(number) for number in api.valid_signals())
 _RTMIN = int(getattr(api, "SIGRTMIN", 0))
 _RTMAX = int(getattr(api, "SIGRTMAX", 0))
+#: Real-time signals: each one sent is kept (signal(7)).
+QUEUED = frozenset(number for number in ALL if _RTMIN and number >= _RTMIN)
 
 
 def name(number: int) -> str:

@@ -1,5 +1,6 @@
-"""What a sidecar does to the tree: one method for each action of its table (`lifecycle.SIDECAR`)."""
+"""What a sidecar does to the tree, one method for each action of its table (`tables.SIDECAR`), and its marks."""
 
+import os
 import time
 from select import poll
 
@@ -45,6 +46,10 @@ class Sweep:
         """Hold every member by pidfd; the grace runs from now."""
         self.grace_ends = time.monotonic() + self.settings.grace
         self.members.refresh()
+
+    def nothing_left(self) -> bool:
+        """Tell whether the backend has exited, and nothing of its tree can be found."""
+        return not self.members.backend.alive() and not self.members.find_by_group() and not self.members.living()
 
     def find_more(self, *, by_group: bool) -> bool:
         """List again; tell whether something new was found."""
@@ -108,8 +113,45 @@ class Sweep:
         """Kill what can be found, without a table, for a sidecar whose own state can no longer be trusted (E8)."""
         until = time.monotonic() + KILL_TIME
         while time.monotonic() < until:
-            self.members.kill()
-            if not self.members.living():
-                return
+            try:
+                self.members.kill()
+                if not self.members.living():
+                    return
+            except (OSError, MemoryError):
+                pass  # what was known has been killed; the next round may find the rest
             poll().poll(2)
         self.name_survivors()
+
+
+class Marks:
+    """What the first sidecar has done, in a pipe that both hold: the second asks when the first is lost.
+
+    Attributes:
+        signalled: the first signal may have been sent.
+        finished: the tree has been ended.
+
+    """
+
+    SIGNALLED = b"s"
+    FINISHED = b"f"
+
+    __slots__ = ("_read", "_write", "finished", "signalled")
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        self.signalled = False
+        self.finished = False
+
+    def write(self, mark: bytes) -> None:
+        """Leave a mark, before the deed: a signal that may have been sent is not sent again."""
+        os.write(self._write, mark)
+
+    def read(self) -> None:
+        """Take the marks that have been left."""
+        try:
+            left = os.read(self._read, 64)
+        except BlockingIOError:
+            return
+        self.signalled = self.signalled or self.SIGNALLED in left
+        self.finished = self.finished or self.FINISHED in left

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: How long a supervisor waits for what has been sent SIGKILL, in seconds: a process that is frozen or in
 #: uninterruptible sleep does not die until it wakes, and waiting for it for ever would hang our own caller (E7).
 KILL_TIME = 3.0
+#: Changes of state taken in one go: a tree that forks without end must not keep us from looking at the clock.
+MOST_AT_ONCE = 256
 
 
 class Tree:
@@ -27,13 +29,25 @@ class Tree:
 
     Attributes:
         reaped: how many have been reaped.
+        more: the last `reap` left something to be taken.
+        own_group: the process group that pdwrap made for the backend; 0 where it made none.
 
     Raises:
         OSError: the kernel does not list our children.
 
     """
 
-    __slots__ = ("_continued", "_descriptor", "_killed", "_older", "_told", "reaped")
+    __slots__ = (
+        "_continued",
+        "_descriptor",
+        "_killed",
+        "_older",
+        "_outside",
+        "_told",
+        "more",
+        "own_group",
+        "reaped",
+    )
 
     def __init__(self, older: frozenset[int] = frozenset()) -> None:
         self._descriptor = procfs.open_children()
@@ -42,6 +56,9 @@ class Tree:
         self._continued: set[int] = set()
         self._killed: set[int] = set()
         self.reaped = 0
+        self.more = False
+        self.own_group = 0
+        self._outside = os.getsid(0)  # the launcher's session: groups of it may not be the tree's alone
 
     @property
     def descriptor(self) -> int:
@@ -55,7 +72,11 @@ class Tree:
     def reap(self) -> list[tuple[int, int]]:
         """Take every change of a child's state: pid and wait status; ended, stopped and continued ones."""
         changes: list[tuple[int, int]] = []
+        self.more = False
         while True:
+            if len(changes) == MOST_AT_ONCE:
+                self.more = True
+                return changes
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
             except ChildProcessError:
@@ -86,11 +107,35 @@ class Tree:
                 send(pid, signals.SIGCONT)
 
     def kill(self) -> None:
-        """Send SIGKILL to each child that has not been sent it."""
+        """Send SIGKILL to each child that has not been sent it, and to the groups that are the tree's own.
+
+        One that forks and exits, again and again, has another number by the time that its number is known; a group
+        is killed as a whole, forks under way included (kernel/fork.c, signal_pending).
+        """
+        groups = set()
         for pid in self.children():
             if pid not in self._killed:
                 self._killed.add(pid)
+                groups.add(self._own_group_of(pid))
                 send(pid, signals.SIGKILL)
+        for group in groups - {0}:
+            try:
+                os.killpg(group, signals.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+
+    def _own_group_of(self, pid: int) -> int:
+        """Give the group of a child if all its members are the tree's: it was made for, or in a session of, the tree.
+
+        The child has not been reaped, and even as a zombie keeps the number of its group from being another's (N3).
+        """
+        try:
+            group = os.getpgid(pid)
+            if group == self.own_group or os.getsid(pid) not in (self._outside, os.getsid(0)):
+                return group
+        except (ProcessLookupError, PermissionError):
+            pass
+        return 0
 
     def kill_below(self) -> None:
         """Send SIGKILL to all that is below our children, too.

@@ -141,8 +141,26 @@ def check_lifeline(settings: "Settings") -> None:
         raise Refusal(f"{given}: not an open descriptor: let the launcher hand it on") from None
     if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)):
         raise Refusal(f"{given}: not a pipe, socket or terminal: its other end cannot be seen to close")
+    if stat.S_ISFIFO(mode) and _is_read_write(descriptor):
+        raise Refusal(f"{given}: open for reading and writing: with that end open here, it never closes")
+    if stat.S_ISSOCK(mode) and not _is_connected_stream(descriptor):
+        raise Refusal(f"{given}: not a connected stream socket: its other end cannot be seen to close")
     if lifeline_closed(descriptor):
         raise Refusal(f"{given}: closed already: nothing was started")
+
+
+def _is_read_write(descriptor: int) -> bool:
+    import fcntl  # only where there is a lifeline
+
+    return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
+
+
+def _is_connected_stream(descriptor: int) -> bool:
+    import socket
+
+    with socket.socket(fileno=os.dup(descriptor)) as end:
+        kinds = (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)
+        return end.type in kinds and not end.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
 
 
 def _session(pid: int) -> int | None:

@@ -71,6 +71,7 @@ class FakeTree:
         self.told: set[int] = set()
         self.killed: set[int] = set()
         self.reaped = 0
+        self.more = False
         self.descriptor = -1
 
     def send(self, pid: int, number: int) -> None:

@@ -217,7 +217,6 @@ def test_unwatched(start: Starter) -> None:
     assert tree.signals() == [signal.SIGUSR1, signal.SIGTERM]
 
 
-@pytest.mark.modes("fork", "exec")
 @pytest.mark.parametrize("value", ["false", " OFF ", "0", "No"])
 @pytest.mark.parametrize("variable", ["PDWRAP_WATCH", "LOCALAI_BACKEND_PARENT_WATCH"])
 def test_unwatched_by_a_variable(start: Starter, variable: str, value: str) -> None:

@@ -35,8 +35,9 @@ class Tree:
     In exec mode: launcher -> backend, and beside them, below us, sidecar -> sidecar.
 
     `launcher`, `wrapper` (the pid that the launcher knows; in fork mode the outer supervisor, in exec mode the
-    backend), `inner` and `backend` are `Process`es. `voice` is the tree pipe: what the roles say, and its end-of-file. `reports` is what the
-    launcher says. The launcher runs in a session of its own, so that an orphaned pdwrap can tell that it is one.
+    backend), `inner` and `backend` are `Process`es. `voice` is the tree pipe: what the roles say, and its end-of-file.
+    `reports` is what the launcher says. The launcher runs in a session of its own, so that an orphaned pdwrap can tell
+    that it is one.
     """
 
     def __init__(self, setting: Setting) -> None:

@@ -1,0 +1,7 @@
+"""`python -m pdwrap.localai`."""
+
+import sys
+
+from pdwrap.localai.command import main
+
+sys.exit(main())

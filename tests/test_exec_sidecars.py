@@ -1,0 +1,156 @@
+"""E4 in exec mode: whichever sidecar is lost or stopped, the backend notices nothing, and ends with its launcher."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+
+import pytest
+
+from .harness import Process, Starter, Tree, pause_for, watchers
+
+pytestmark = pytest.mark.modes("exec")
+
+TERM, CONT = signal.SIGTERM, signal.SIGCONT
+SHORT = {"PDWRAP_GRACE": "0.2s"}
+LONG = {"PDWRAP_GRACE": "100s"}
+
+
+def assert_ended_once(tree: Tree) -> None:
+    """All are gone, and the backend was asked once."""
+    tree.assert_gone()
+    assert [each for each in tree.signals() if each != CONT] == [TERM], tree.stderr
+
+
+def assert_undisturbed(tree: Tree) -> None:
+    """A visible signal is the first that the backend gets."""
+    tree.backend.signal(signal.SIGUSR1)
+    tree.got(signal.SIGUSR1)
+    assert tree.signals() == [signal.SIGUSR1]
+
+
+@pytest.mark.parametrize("which", ["first", "second", "either"])
+def test_killed_one_after_the_other(start: Starter, which: str) -> None:
+    """E4: two dozen sidecars are killed, each as soon as there are two; each is replaced, the backend untouched."""
+    tree = start("catcher", "exit=15", env=LONG)
+    choose = random.Random(31)
+    for _ in range(24):
+        place = {"first": 0, "second": 1}.get(which, choose.randrange(2))
+        lost = tree.sidecars[place]
+        lost.kill()
+        assert lost.gone()
+    again = tree.sidecars
+    assert all(each.alive for each in again)
+    assert tree.signals() == []
+    assert tree.stderr == ""
+    tree.launcher.kill()
+    assert_ended_once(tree)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_stopped(start: Starter, which: int) -> None:
+    """E4: a sidecar is stopped, and then the launcher dies; nothing of pdwrap stays behind either."""
+    for _ in range(4):
+        tree = start("reporter", "child=setsid:stubborn", env=SHORT)
+        stopped = tree.sidecars[which]
+        stopped.signal(signal.SIGSTOP)
+        stopped.wait_stopped()
+        tree.launcher.kill()
+        assert_ended_once(tree)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_lost_during_the_grace(start: Starter, which: int) -> None:
+    """E4: the ending has begun, and a sidecar is lost: the other goes on with it, without a second SIGTERM."""
+    for _ in range(4):
+        tree = start("reporter", "child=setsid:stubborn", env=SHORT)
+        lost = tree.sidecars[which]
+        tree.launcher.kill()
+        tree.got(TERM)
+        lost.kill()
+        assert_ended_once(tree)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_stopped_during_the_grace(start: Starter, which: int) -> None:
+    """E4, E7: a sidecar is stopped while the tree is being ended: late, but ended."""
+    tree = start("reporter", "child=setsid:stubborn", env=SHORT)
+    stopped = tree.sidecars[which]
+    tree.launcher.kill()
+    tree.got(TERM)
+    stopped.signal(signal.SIGSTOP)
+    assert_ended_once(tree)
+
+
+def at_a_moment(tree: Tree, lost: Process, moment: float) -> None:
+    """A sidecar is lost, and the launcher, `moment` seconds one after the other; negative: the launcher first."""
+    first, then = (lost, tree.launcher) if moment >= 0 else (tree.launcher, lost)
+    first.kill()
+    pause_for(abs(moment))
+    then.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", [0, 1])
+def test_lost_around_the_death_of_the_launcher(start: Starter, which: int) -> None:
+    """E4: at 100 moments around the launcher's death a sidecar is lost: exactly one first signal, and all is gone.
+
+    The mark before the deed: where the first is lost between the two, no signal is sent, and SIGKILL ends the grace.
+    """
+    choose = random.Random(32 + which)
+    asked = []
+    for _ in range(13):
+        trees = [start("reporter", "exit=15", env={"PDWRAP_GRACE": "1s"}) for _ in range(8)]
+        for tree in trees:
+            at_a_moment(tree, tree.sidecars[which], choose.choice([0.0, choose.uniform(-0.006, 0.006)]))
+        for tree in trees:
+            tree.assert_gone()
+            asked.append(tree.signals().count(TERM))
+            assert asked[-1] == 1 or (which == 0 and asked[-1] == 0), tree.stderr
+        start.close()
+    assert asked.count(0) <= 3
+
+
+def test_signals_meant_for_the_backend(start: Starter) -> None:
+    """E4: SIGKILL to the backend's whole group, or to each of its session, reaches no sidecar; they end with it."""
+    for launcher in (["group"], ["session"], []):
+        tree = start("plain", launcher=launcher)
+        first, second = tree.sidecars
+        group, session = os.getpgid(tree.backend.pid), os.getsid(tree.backend.pid)
+        for sidecar in (first, second):
+            assert os.getpgid(sidecar.pid) != group
+            assert os.getsid(sidecar.pid) != session
+        os.killpg(group, signal.SIGKILL)
+        tree.assert_gone()
+
+
+def test_signals_to_a_sidecar(start: Starter) -> None:
+    """E4: what else is sent to the sidecars is nothing to them, nor to the backend."""
+    tree = start("reporter", "exit=15", env=LONG)
+    for sidecar in tree.sidecars:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD, signal.SIGTSTP):
+            sidecar.signal(number)
+    assert_undisturbed(tree)
+    assert len(watchers(tree.backend.pid)) == 2
+    tree.launcher.kill()
+    tree.assert_gone()
+
+
+@pytest.mark.limit
+def test_both_lost_at_the_same_instant(start: Starter) -> None:
+    """Limit: both sidecars are killed at once: nobody is left to see the launcher die."""
+    tree = start("plain")
+    first, second = tree.sidecars
+    first.signal(signal.SIGSTOP)
+    first.wait_stopped()  # it cannot replace the other
+    second.kill()
+    first.kill()
+    assert second.gone()
+    assert first.gone()
+    tree.launcher.kill()
+    assert tree.launcher.gone()
+    tree.backend.signal(0)
+    assert tree.voice.quiet_for(0.3)
+    tree.backend.kill()
+    tree.assert_gone()
