@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -298,3 +299,23 @@ def test_a_lifeline_that_cannot_tell() -> None:
     os.close(file)
     with pytest.raises(Refusal, match=f"--lifeline {file}: not an open descriptor"):
         watch.check_lifeline(lifeline(file))
+
+
+def test_lifelines_that_stay_open() -> None:
+    """E6: what would never say that the launcher is gone is refused: open both ways, listening, or without a peer."""
+    with socket.socket() as listening, socket.socket(type=socket.SOCK_DGRAM) as lone:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        for end in (listening, lone):
+            with pytest.raises(Refusal, match="not a connected stream socket"):
+                watch.check_lifeline(lifeline(end.fileno()))
+            assert end.fileno() >= 0  # still open: it is the backend's, too
+
+
+def test_a_fifo_that_is_open_both_ways(tmp_path: Path) -> None:
+    """E6: with its other end open here as well, a pipe never ends."""
+    os.mkfifo(tmp_path / "fifo")
+    both = os.open(tmp_path / "fifo", os.O_RDWR)
+    with pytest.raises(Refusal, match="open for reading and writing"):
+        watch.check_lifeline(lifeline(both))
+    os.close(both)
