@@ -183,6 +183,7 @@ class Sidecar:
             return
         self.alone = False
         if child == 0:
+            os.setsid()  # a signal to the first one's group or session must not take both
             self.mate = me
             self.life.state = lifecycle.SECOND
         else:

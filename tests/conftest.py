@@ -17,12 +17,21 @@ from .harness.kernel import become_subreaper
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def _default_signals() -> None:
+    """Undo what we were started with (nohup(1), for one): it would be inherited by every process of every test."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # CPython's own
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def pytest_configure() -> None:
     """Run the tests in a child if we lead our session.
 
     A session leader other than PID 1 may have started its child before it called setsid(), so a pdwrap that falls
     to one, and shares no session with it, cannot tell that it was orphaned. The tests of orphans need one that can.
     """
+    _default_signals()
     if os.getpid() != 1 and os.getsid(0) == os.getpid():
         child = os.fork()
         if child:
