@@ -18,7 +18,7 @@ from .harness.spawn import clean_environment
 
 BENCH = Path(__file__).resolve().parent.parent / "scripts" / "bench"
 PEERS = {"setpriv", "tini", "dumb-init", "bwrap"}
-EVERYWHERE = {"pdwrap", "bare exec", "2 s poll"}
+EVERYWHERE = {"pdwrap", "pdwrap --exec", "bare exec", "2 s poll"}
 METRICS = {
     "memory": {"pss", "private", "count"},
     "start": {"start"},
@@ -30,10 +30,10 @@ METRICS = {
 }
 OWN = {
     "memory": {"bare python -I"},
-    "start": {"python -I: fork, exec, wait", "pdwrap, leading a group", "pdwrap --grace 3s"},
+    "start": {"python -I: fork, exec, wait", "python -I: exec", "pdwrap, leading a group", "pdwrap --grace 3s"},
     "tree": {"pdwrap", "pdwrap --grace 0"},
 }
-TARGETS = ["memory", "start", "start", "end", "idle", "tree", "tree"]
+TARGETS = ["memory"] * 2 + ["start"] * 3 + ["end"] * 2 + ["idle"] * 2 + ["tree"] * 2
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -10,7 +10,9 @@ from typing import NamedTuple
 from .prepare import HERE, Tools
 from .processes import environment
 
-BARE, SETPRIV, PDWRAP = "bare exec", "setpriv", "pdwrap"
+BARE, SETPRIV, PDWRAP, PDWRAP_EXEC = "bare exec", "setpriv", "pdwrap", "pdwrap --exec"
+#: By the variable, as an option would load click; what `env` itself costs, the baseline of its start has as well.
+EXEC_MODE = ("env", "PDWRAP_MODE=exec")
 
 
 class Candidate(NamedTuple):
@@ -43,6 +45,7 @@ def candidates(tools: Tools) -> list[Candidate]:
     """List them all, in the order of the tables."""
     return [
         Candidate(PDWRAP, (tools.pdwrap, "--")),
+        Candidate(PDWRAP_EXEC, (*EXEC_MODE, tools.pdwrap, "--")),
         Candidate(BARE, (), ends=False),
         Candidate(SETPRIV, ("setpriv", "--pdeathsig", "KILL")),
         Candidate("tini", ("tini", "-s", "-p", "SIGTERM", "--")),

@@ -10,11 +10,12 @@ import subprocess
 from collections.abc import Sequence
 
 from . import memory, start, tree
-from .candidates import PDWRAP
+from .candidates import PDWRAP, PDWRAP_EXEC
 from .prepare import Tools
 from .results import Row, Section, Target, show
 
 WIDTH = 100
+MODES = (PDWRAP, PDWRAP_EXEC)
 NAME, CELL = 27, 13
 
 
@@ -22,25 +23,38 @@ def targets(sections: Sequence[Section]) -> list[Target]:
     """Give the figures that pdwrap is to reach, of the sections measured."""
     found = []
     for section in sections:
-        row = section.row(PDWRAP)
         if section.name == "start":
             found += [
                 Target(f"start: pdwrap to {start.BASELINE}", section.compared(PDWRAP), 1.5, 1.25, "x"),
                 Target("start: the same with an option", section.compared(start.WITH_OPTION), None, 2.0, "x"),
+                Target(f"start: --exec to {start.EXEC_BASELINE}", exec_start(section), 1.8, 1.4, "x"),
             ]
         elif section.name == "end":
-            found.append(Target("end: backend gone, more than setpriv", section.compared(PDWRAP), 1.0, 0.3, "ms"))
+            found += [
+                Target(f"end: {name} gone, more than setpriv", section.compared(name), 1.0, 0.3, "ms") for name in MODES
+            ]
         elif section.name == "memory":
-            value = section.compared(PDWRAP)
-            found.append(Target(f"memory (PSS): pdwrap to {memory.BASELINE}", value, 1.5, 1.1, "x"))
+            found += [
+                Target(f"memory (PSS): {name} to {memory.BASELINE}", section.compared(name), 1.5, 1.1, "x")
+                for name in MODES
+            ]
         elif section.name == "idle":
-            found.append(Target("idle: context switches, the most seen", row and row.median("most"), 0, 0, ""))
+            for name in MODES:
+                row = section.row(name)
+                found.append(Target(f"idle: {name}, switches, the most seen", row and row.median("most"), 0, 0, ""))
         elif section.name == "tree":
             found += [
                 Target(f"tree: {name} to {tree.BASELINE}", section.compared(name), 1.5, 1.1, "x")
                 for name in (tree.GRACE_DEFAULT, tree.GRACE_ZERO)
             ]
     return found
+
+
+def exec_start(section: Section) -> float | None:
+    """Compare exec mode with an interpreter that does nothing but exec."""
+    rows = [section.row(name) for name in (PDWRAP_EXEC, start.EXEC_BASELINE)]
+    medians = [row.median("start") for row in rows if row is not None]
+    return medians[0] / medians[1] if len(medians) == 2 and medians[0] and medians[1] else None
 
 
 def machine(tools: Tools) -> dict[str, object]:

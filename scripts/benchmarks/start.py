@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 
-from .candidates import PDWRAP, Candidate
+from .candidates import EXEC_MODE, PDWRAP, PDWRAP_EXEC, Candidate
 from .prepare import Tools
 from .processes import GaveUp, start, sweep
 from .results import Column, Row, Section, interleave, milliseconds
 
 BASELINE = "python -I: fork, exec, wait"
+EXEC_BASELINE = "python -I: exec"
 WITH_OPTION = "pdwrap --grace 3s"
 OWN_GROUP = "pdwrap, leading a group"
 PROGRAM = """
@@ -19,6 +20,10 @@ pid = os.fork()
 if pid == 0:
     os.execvp("true", ["true"])
 os.waitpid(pid, 0)
+"""
+EXEC_PROGRAM = """
+import os
+os.execvp("true", ["true"])
 """
 
 
@@ -42,6 +47,7 @@ def measure(tools: Tools, present: list[Candidate], samples: int) -> Section:
     """
     field = [
         Candidate(BASELINE, (tools.python, "-I", "-c", PROGRAM)),
+        Candidate(EXEC_BASELINE, (*EXEC_MODE, tools.python, "-I", "-c", EXEC_PROGRAM)),
         *present,
         Candidate(OWN_GROUP, (tools.pdwrap, "--")),
         Candidate(WITH_OPTION, (tools.pdwrap, "--grace", "3s", "--")),
@@ -57,7 +63,7 @@ def measure(tools: Tools, present: list[Candidate], samples: int) -> Section:
         )
     finally:
         sweep()
-    order = [BASELINE, PDWRAP, OWN_GROUP, WITH_OPTION]
+    order = [BASELINE, PDWRAP, OWN_GROUP, WITH_OPTION, EXEC_BASELINE, PDWRAP_EXEC]
     names = [name for name in order if name in taken] + [name for name in taken if name not in order]
     return Section(
         "start",
