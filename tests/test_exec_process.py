@@ -38,7 +38,8 @@ for entry in os.listdir("/proc/self/fd"):
     except OSError:
         pass
 seen["descriptors"] = fds
-aside = ("Pid", "Tgid", "Ngid", "NStgid", "NSpid", "Vm", "Rss", "voluntary", "nonvoluntary", "HugetlbPages")
+aside = ("Pid", "Tgid", "Ngid", "NStgid", "NSpid", "Vm", "Rss", "voluntary", "nonvoluntary", "HugetlbPages",
+         "SigQ")  # queued signals of the user's every process: what others do meanwhile
 seen["status"] = {k: v.split() for k, v in (line.split(":", 1) for line in read("status").splitlines())
                   if not k.startswith(aside)}
 seen["groups"] = ["pid" if word == me else word for word in read("status").split("NSpgid:")[1].split()[:3]]
