@@ -12,7 +12,7 @@ from .processes import environment
 
 BARE, SETPRIV, PDWRAP, PDWRAP_EXEC = "bare exec", "setpriv", "pdwrap", "pdwrap --exec"
 #: By the variable, as an option would load click; what `env` itself costs, the baseline of its start has as well.
-EXEC_MODE = ("env", "PDWRAP_MODE=exec")
+EXEC_MODE = ("/usr/bin/env", "PDWRAP_MODE=exec")
 
 
 class Candidate(NamedTuple):
