@@ -46,8 +46,6 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
             raise Refusal(
                 f"{settings.explicit[setting]} means nothing in exec mode ({why}): leave it out, or use --fork"
             )
-    if settings.watch == "off":
-        settings.lifeline = None
     watch.check_lifeline(settings)
     launch.hold_standard_descriptors()
     inherited = launch.Inherited()

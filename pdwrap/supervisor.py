@@ -37,8 +37,6 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
         Refusal: pdwrap cannot keep its promise here. Nothing has been started.
 
     """
-    if settings.watch == "off":
-        settings.lifeline = None
     watch.check_lifeline(settings)
     launch.hold_standard_descriptors()
     inherited = launch.Inherited()

@@ -125,12 +125,14 @@ def lifeline_closed(descriptor: int | None) -> bool:
 
 
 def check_lifeline(settings: "Settings") -> None:
-    """See that the lifeline can tell something, and has not told it already.
+    """See that the lifeline can tell something, and has not told it already. With the watch off there is none.
 
     Raises:
         Refusal: it is closed, or nothing whose other end could be seen to close.
 
     """
+    if settings.watch == "off":
+        settings.lifeline = None
     descriptor = settings.lifeline
     if descriptor is None:
         return
