@@ -107,13 +107,27 @@ list_missing() {
     elif ! can_make_venv "$python"; then
         need "venv and ensurepip for $python" "$(python_package venv)"
     fi
-    [ "$1" = scripts/test ] || return 0
+    case "$1" in
+    "scripts/test"*) ;;
+    *) return 0 ;;
+    esac
     has_header sys/capability.h || need "a C compiler, and libcap's headers, to build python-prctl" gcc libc6-dev libcap-dev
     has_header Python.h || need "the C headers of ${python:-Python}" "$(python_package dev)"
     has_program less less
     has_program tmux tmux
     has_program ps procps
     has_program setpriv util-linux
+    has_program expect expect
+    case "$1" in
+    *" --field") ;;
+    *) return 0 ;;
+    esac
+    has_program go golang-go
+    has_program node nodejs
+    has_program nginx nginx-light
+    has_program redis-server redis-server
+    set -- /usr/lib/postgresql/*/bin/postgres
+    [ -x "$1" ] || need "PostgreSQL's server" postgresql
 }
 
 # need WHAT PACKAGE...
@@ -173,7 +187,8 @@ take_lock() {
 }
 
 apt_get() {
-    DEBIAN_FRONTEND=noninteractive apt-get -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
+    # RUNLEVEL: invoke-rc.d(8) then starts no server that is installed. The tests start their own.
+    DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
 }
 
 # attempt COMMAND...: run it with its output in a file, and without the lock, which a daemon might keep for ever.

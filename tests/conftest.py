@@ -16,6 +16,9 @@ from .harness.kernel import become_subreaper
 
 ROOT = Path(__file__).resolve().parent.parent
 
+collect_ignore = [] if os.environ.get("PDWRAP_TEST_FIELD") else ["field"]
+"""`./scripts/test --field` installs what those need."""
+
 
 def _default_signals() -> None:
     """Undo what we were started with (nohup(1), for one): it would be inherited by every process of every test."""
