@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LOCALAI_WATCH = "LOCALAI_BACKEND_PARENT_WATCH"
 LOCALAI_INTERVAL = "LOCALAI_BACKEND_PARENT_WATCH_INTERVAL"
 FALSE_WORDS = ("false", "0", "no", "off")
-TRUE_WORDS = ("true", "1", "yes", "on", "auto")
+TRUE_WORDS = ("true", "1", "yes", "on")
 DEFAULT_GRACE = 5.0
 DEFAULT_INTERVAL = 2.0
 
@@ -26,18 +26,20 @@ class Settings:
         mode: `fork` or `exec`.
         signal: the first signal once the launcher has died.
         grace: seconds from the first signal to SIGKILL.
-        parent: a pid or a name of an ancestor; None is who started us.
+        parent: a pid or a name of an ancestor; 0 lives in an outer pid namespace; None is who started us.
         lifeline: a descriptor whose end-of-file counts as the launcher's death; None is none.
         watch: `auto`, `poll` or `off`.
         interval: seconds between two looks, where only looking helps.
         leftovers: `end`, `wait` or `leave`.
         rewrite: forward the value in place of the key; 0 drops it.
+        arm: in exec mode, the kernel's parent-death signal on the backend, too.
         log: `text` or `json`.
         verbosity: -1 quiet, 0 speaks when it ends something, 1 says what it watches, too.
 
     """
 
     __slots__ = (
+        "arm",
         "explicit",
         "grace",
         "interval",
@@ -63,6 +65,7 @@ class Settings:
         self.interval = DEFAULT_INTERVAL
         self.leftovers = "end"
         self.rewrite: dict[int, int] = {}
+        self.arm = False
         self.log = "text"
         self.verbosity = 0
 
@@ -101,7 +104,7 @@ def _parent(text: str) -> int | str:
         raise ValueError(text)
     if not (text.isascii() and text.isdigit()):
         return text
-    if int(text) == 0 or len(text) > len(str(1 << 31)):
+    if len(text) > len(str(1 << 31)):
         raise ValueError(text)
     return int(text)
 
@@ -116,11 +119,18 @@ def _watch(text: str) -> str:
     word = text.strip().lower()
     if word in FALSE_WORDS:
         return "off"
-    if word in TRUE_WORDS:
+    if word in TRUE_WORDS or word == "auto":
         return "auto"
     if word == "poll":
         return word
     raise ValueError(text)
+
+
+def _switch(text: str) -> bool:
+    word = text.strip().lower()
+    if word not in FALSE_WORDS and word not in TRUE_WORDS:
+        raise ValueError(text)
+    return word not in FALSE_WORDS
 
 
 def _rewrite(text: str) -> dict[int, int]:
@@ -160,6 +170,7 @@ READERS: "tuple[tuple[str, str, str, Callable[[str], object], str], ...]" = (
     ("interval", "PDWRAP_INTERVAL", "--interval", _interval, f"{_DURATION_HELP}; above 0"),
     ("leftovers", "PDWRAP_LEFTOVERS", "--leftovers", _one_of("end", "wait", "leave"), "end, wait or leave"),
     ("rewrite", "PDWRAP_REWRITE", "--rewrite", _rewrite, "FROM:TO, two signals; TO may be 0 to drop it"),
+    ("arm", "PDWRAP_ARM", "--arm", _switch, "yes or no"),
     ("log", "PDWRAP_LOG", "--log", _one_of("text", "json"), "text or json"),
 )
 

@@ -41,6 +41,7 @@ class Sweep:
         self.grace_ends: float | None = None
         self.began: float | None = None
         self.reason = "launcher-died"
+        self._credentials = procfs.credentials(members.backend.pid) if watch.armed else b""
 
     def list_tree(self) -> None:
         """Hold every member by pidfd; the grace runs from now."""
@@ -71,8 +72,17 @@ class Sweep:
     def first_signal(self) -> None:
         """Ask the backend alone to end: it may have workers to drain."""
         self.members.backend.told = True
-        self.members.backend.send(self.settings.signal)
+        if not self._has_kernels_signal():
+            self.members.backend.send(self.settings.signal)
         self.continue_backend()
+
+    def _has_kernels_signal(self) -> bool:
+        """Tell whether the kernel has sent the first signal.
+
+        It does not where the backend has changed its ids, which clears the request (prctl(2)). What else clears it (a
+        program with capabilities, the backend itself) cannot be seen: then SIGKILL after the grace is its first.
+        """
+        return self.watch.armed and procfs.credentials(self.members.backend.pid) == self._credentials
 
     def continue_backend(self) -> None:
         """A stopped process acts on a signal only after SIGCONT (signal(7))."""

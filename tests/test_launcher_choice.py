@@ -116,6 +116,15 @@ def test_parent_1_that_adopted_us(pdwrap: list[str], root: None) -> None:
     assert outcome.stderr.startswith("pdwrap: ")
 
 
+@pytest.mark.modes("fork", "exec")
+def test_parent_0_lives_outside(pdwrap: list[str], root: None) -> None:
+    """A script that is PID 1, or was entered as by `docker exec`, reads 0 from `$PPID`: not watched, as without it."""
+    script = 'PDWRAP_PARENT=$PPID "$@"; echo "then $?"'
+    outcome = run(["unshare", "-pf", "--mount-proc", "sh", "-c", script, "sh", *pdwrap, "-v", "--", "echo", "started"])
+    assert (outcome.code, outcome.stdout) == (0, b"started\nthen 0\n")
+    assert outcome.stderr == "pdwrap: not watching sh (pid 1)\n"
+
+
 def test_parent_1_is_watched_without_need(start: Starter, root: None) -> None:
     """`--parent 1` below the PID 1 of a container says that this is meant; PID 1's death ends everything anyway."""
     tree = start(

@@ -34,6 +34,7 @@ GOOD: list[tuple[str, str, object]] = [
     ("parent", "local-ai", "local-ai"),
     ("parent", "12ab", "12ab"),
     ("parent", "a b", "a b"),
+    ("parent", "0", 0),
     ("lifeline", "0", 0),
     ("lifeline", "17", 17),
     ("watch", "auto", "auto"),
@@ -60,7 +61,7 @@ BAD: list[tuple[str, str]] = [
         for text in ("", "TERMINATE", "0", "65", "-15", "STOP", "CHLD", "17", "CONT", "RTMAX+1", "_DFL")
     ],
     *[("grace", text) for text in ("", "-1s", "5 s", "five", "1d", "inf", "3000000h", "\N{ARABIC-INDIC DIGIT FIVE}")],
-    *[("parent", text) for text in ("", "0", " 1", "name ", "99999999999")],
+    *[("parent", text) for text in ("", " 1", "name ", "99999999999")],
     *[("lifeline", text) for text in ("", "-1", "three", "2147483648", "\N{SUPERSCRIPT TWO}", " 3")],
     *[("watch", text) for text in ("", "polling", "2", "disabled")],
     *[("interval", text) for text in ("", "0", "0s", "-1s", "soon")],
@@ -87,6 +88,7 @@ def test_defaults() -> None:
     """What holds when nothing is set."""
     read = options.read({})
     assert {name: getattr(read, name) for name in options.Settings.__slots__} == {
+        "arm": False,
         "explicit": {},
         "grace": 5.0,
         "interval": 2.0,
