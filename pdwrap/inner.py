@@ -3,26 +3,21 @@
 It waits for descriptors (poll): the launcher's pidfd, the lifeline, the outer's commands, and SIGCHLD's wake-up pipe.
 All other signals stay blocked, so what was not meant for it does not matter (T2).
 
-If the process dies at any point: before the release the backend sees end-of-file on the pipe that holds it, and ends;
-afterwards the kernel kills the backend (parent-death signal, our one thread), and all orphans fall to the outer
-supervisor, which ends them.
+If the process dies at any point, the kernel kills the backend (parent-death signal, our one thread), and all orphans
+fall to the outer supervisor, which ends them. Before the release: see `release`.
 """
 
 import os
 import time
 from select import POLLIN, POLLRDHUP, poll
 
-from pdwrap import groups, launch, lifecycle, messages, procfs, signals, wire
+from pdwrap import launch, lifecycle, messages, procfs, signals, wire
 from pdwrap.acts import Acts
 from pdwrap.lifecycle import Lifecycle
-from pdwrap.status import OWN_FAILURE, Refusal
+from pdwrap.status import Refusal
 from pdwrap.tables import inner_table
-from pdwrap.tree import has_ended, kill_until_empty
+from pdwrap.tree import has_ended
 from pdwrap.watch import GONE, Watch, lifeline_closed
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NoReturn
 
 LONGEST_WAIT = 86_400.0  # seconds; poll(2) takes an int of milliseconds
 STALL_TIME = 0.2  # seconds between two looks below what does not die
@@ -59,45 +54,15 @@ class Inner:
         """Tell whether there is nothing left to do."""
         return self.life.state == lifecycle.DONE
 
-    # -- the start ------------------------------------------------------------------------------------------------
+    # -- the last look before the release ------------------------------------------------------------------------
 
-    def start(self, command: "list[str]", inherited: launch.Inherited, place: groups.Groups) -> None:
-        """Fork the backend, see to the process groups, look once more, and let it go.
+    def look_once_more(self) -> None:
+        """See that nobody was lost while pdwrap started.
 
         Raises:
-            Refusal: the launcher, the lifeline or the outer supervisor was lost before the backend's exec.
-            OSError: no process, no descriptor to be had. The held backend ends with us.
+            Refusal: the launcher, the lifeline or the outer supervisor was.
 
         """
-        hold, release = os.pipe()
-        leader = groups.start_leader(release) if not place.shared and not place.led else 0
-        me = os.getpid()
-        backend = os.fork()
-        if backend == 0:
-            try:
-                launch.wait_for_release(me, hold, release)
-                if not place.shared:
-                    launch.drop_copies(me)
-                launch.become(command, inherited)
-            except BaseException as error:  # noqa: BLE001 - never back into our own code
-                messages.complain(f"internal error ({type(error).__name__}: {error}): nothing was started")
-            finally:
-                os._exit(OWN_FAILURE)
-        if not place.shared:
-            groups.move(backend, leader or backend)
-            self.acts.tree.own_group = leader or backend
-        place.leave()
-        if leader:
-            groups.dismiss(leader)
-        self.acts.backend = backend
-        self._look_once_more()
-        self._feed(lifecycle.RELEASED)
-        os.write(release, launch.RELEASE)
-        os.close(release)
-        os.close(hold)
-        self.acts.report(wire.BACKEND, backend)
-
-    def _look_once_more(self) -> None:
         self.early = self.commands.receive()
         told = wire.LAUNCHER_GONE in (words[0] for words in self.early)
         if self.commands.ended:
@@ -268,25 +233,3 @@ def _drain(descriptor: int) -> None:
             pass
     except BlockingIOError:
         pass
-
-
-def supervise(inner: Inner, command: "list[str]", inherited: launch.Inherited, place: groups.Groups) -> "NoReturn":
-    """Be the inner supervisor, to the end. Whatever goes wrong ends the tree (E8)."""
-    try:
-        inner.start(command, inherited, place)
-        inner.run()
-        os._exit(0)
-    except Refusal as refusal:
-        messages.complain(str(refusal))
-    except BaseException as error:  # noqa: BLE001 - E8: whatever it is, nothing may be left behind
-        try:
-            if inner.life.state == lifecycle.STARTING and isinstance(error, OSError):
-                messages.complain(
-                    f"cannot start ({error.strerror}): nothing was started; raise that limit, or free some"
-                )
-            else:
-                inner.acts.log.error(error)
-        finally:
-            kill_until_empty(inner.acts.tree, inner.acts.log)
-    finally:
-        os._exit(OWN_FAILURE)

@@ -123,7 +123,7 @@ class Log:
         """Say that the tree is being ended: why, whom, how.
 
         Args:
-            reason: `launcher-died`, `lifeline-closed`, `leftovers`, `supervisor-lost`, `outer-lost`, `error`.
+            reason: `launcher-died`, `lifeline-closed`, `leftovers`, `supervisor-lost`, `outer-lost`.
             launcher: pid and name of the launcher.
             backend: pid and name of the backend.
             signal_name: the first signal.
@@ -140,7 +140,6 @@ class Log:
             "leftovers": f"{who} exited and left {left} {how}",
             "supervisor-lost": f"a supervisor was lost: ending {who} {how}",
             "outer-lost": f"the outer supervisor was lost: ending {who} {how}",
-            "error": f"internal error: ending {who} {how}",
         }[reason]
         fields: dict[str, object] = {
             "reason": reason,

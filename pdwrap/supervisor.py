@@ -10,7 +10,7 @@ outer holds the write end of the inner's command pipe.
 
 import os
 
-from pdwrap import inner, kernel, launch, messages, outer, procfs, signals, watch, wire
+from pdwrap import inner, kernel, launch, messages, outer, procfs, release, signals, watch, wire
 from pdwrap.acts import Acts
 from pdwrap.groups import Groups
 from pdwrap.jobs import Job
@@ -85,7 +85,7 @@ def _be_inner(
             pass  # one mechanism less: the command pipe tells the same
         acts = Acts(settings, launcher, parent, wire.Writer(ends[1]), log)
         supervising = inner.Inner(acts, launcher, wire.Reader(ends[0]))
-        inner.supervise(supervising, command, inherited, place)
+        release.supervise(supervising, command, inherited, place)
     except Refusal as refusal:
         messages.complain(str(refusal))
     except BaseException as error:  # noqa: BLE001 - a forked child must not return into its parent's code

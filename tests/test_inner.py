@@ -162,7 +162,7 @@ def test_a_signal_that_came_before_the_release(drive: Make) -> None:
     """T2: what the outer forwarded while the backend was still held reaches it when it is let go."""
     d = drive()
     d.commands.send(wire.FORWARD, TERM, TERM, "-")
-    d.inner._look_once_more()  # noqa: SLF001 - the last step before the release
+    d.inner.look_once_more()  # the last step before the release
     d.run(d.end(BACKEND, 15))
     assert d.sent == [(BACKEND, TERM, 0.0)]
 

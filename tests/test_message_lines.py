@@ -57,7 +57,6 @@ REASONS = {
     "leftovers": "pdwrap: server (pid 42) exited and left 3 processes behind: ending them with SIGTERM, grace 5s\n",
     "supervisor-lost": "pdwrap: a supervisor was lost: ending server (pid 42) with SIGTERM, grace 5s\n",
     "outer-lost": "pdwrap: the outer supervisor was lost: ending server (pid 42) with SIGTERM, grace 5s\n",
-    "error": "pdwrap: internal error: ending server (pid 42) with SIGTERM, grace 5s\n",
 }
 
 

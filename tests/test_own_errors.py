@@ -130,7 +130,7 @@ def test_one_act_fails(sabotaged: Sabotaged, tmp_path: Path, place: str) -> None
         "groups.Groups.leave",
         "launch.close_all_but",
         "launch.wait_for_release",
-        "inner.Inner._look_once_more",
+        "inner.Inner.look_once_more",
         "inner.Inner._hold_only",
         "outer.Outer.__init__",
         "outer.Outer.run",
