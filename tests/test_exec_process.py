@@ -54,6 +54,7 @@ seen["name"] = read("stat").rpartition(")")[0].partition("(")[2]
 for name in ("limits", "environ", "cmdline", "cgroup", "mountinfo", "timerslack_ns", "oom_score_adj", "loginuid",
              "coredump_filter", "personality", "timers", "comm", "sessionid", "uid_map", "attr/current"):
     seen[name] = read(name)
+seen["mapped"] = sorted({line.split(None, 5)[5] for line in read("maps").splitlines() if "/" in line})
 seen["children"] = read(f"task/{me}/children")
 seen["links"] = [os.readlink(f"/proc/self/{name}") for name in ("cwd", "root", "exe")]
 libc = ctypes.CDLL(None)

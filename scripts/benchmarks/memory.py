@@ -39,17 +39,18 @@ def become_measurer(tools: Tools, present: list[Candidate], samples: int, place:
 
 def read(place: Path) -> Section:
     """Read what memory.sh wrote."""
-    taken: dict[str, tuple[list[float], list[float]]] = {}
+    taken: dict[str, tuple[list[float], list[float], list[float]]] = {}
     processes: dict[str, int] = {}
     most_others = 0
     for line in (place / "memory").read_text(encoding="utf-8").splitlines():
         if line.startswith("interrupted"):
             raise KeyboardInterrupt(int(line.split()[1]))
-        words = line.rsplit(" ", 4)
-        name, (pss, private, count, others) = words[0], map(int, words[1:])
-        shares, privates = taken.setdefault(name, ([], []))
+        words = line.rsplit(" ", 5)
+        name, (pss, private, count, others, own) = words[0], map(int, words[1:])
+        shares, privates, backends = taken.setdefault(name, ([], [], []))
         shares.append(pss / 1024)
         privates.append(private / 1024)
+        backends.append(own / 1024)
         processes[name] = count
         most_others = max(most_others, others)
     if BASELINE not in taken:
@@ -59,11 +60,16 @@ def read(place: Path) -> Section:
         notes.append(f"{most_others} other processes shared the interpreter's pages meanwhile: PSS is too low")
     return Section(
         "memory",
-        "Memory of one backend's wrappers, without the backend",
-        [Column("pss", "proportional", "MiB"), Column("private", "private", "MiB"), Column("count", "processes", "")],
+        "Memory of one backend's wrappers, and private memory of the backend itself (sleep)",
         [
-            Row(name, {"pss": shares, "private": privates, "count": [float(processes[name])]})
-            for name, (shares, privates) in taken.items()
+            Column("pss", "proportional", "MiB"),
+            Column("private", "private", "MiB"),
+            Column("count", "processes", ""),
+            Column("backend", "backend's own", "MiB"),
+        ],
+        [
+            Row(name, {"pss": shares, "private": privates, "count": [float(processes[name])], "backend": backends})
+            for name, (shares, privates, backends) in taken.items()
         ],
         BASELINE,
         notes=tuple(notes),

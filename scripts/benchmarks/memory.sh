@@ -9,7 +9,8 @@
 #
 # CANDIDATES: a line each, name, tab, command that prints the backend's pid (0: the candidate is itself what is
 # measured) and waits. LIBRARIES: a line each, the files that a Python of the kind under test maps.
-# RESULTS: a line for each sample: name, PSS and private memory in KiB, number of processes, other Pythons of the kind.
+# RESULTS: a line for each sample: name, PSS and private memory in KiB, number of processes, other Pythons of the kind,
+# private memory of the backend itself.
 set -u
 candidates=$1 libraries=$2 results=$3 samples=$4
 shift 4
@@ -75,7 +76,9 @@ measure() {
     done
     # shellcheck disable=SC2086
     add_up $wrappers
-    echo "$1 $pss $private $count $others" >>"$results"
+    line="$1 $pss $private $count $others"
+    add_up "${beside:-$backend}"
+    echo "$line $private" >>"$results"
     # Without its backend every wrapper ends by itself.
     if [ -z "$beside" ]; then kill -KILL "$backend"; else kill -KILL "$started" "$beside"; fi
     wait

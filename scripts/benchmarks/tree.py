@@ -16,6 +16,7 @@ from .results import Column, Row, Section, interleave, milliseconds
 BASELINE = "cgroup.kill"
 GRACE_DEFAULT = "pdwrap"
 GRACE_ZERO = "pdwrap --grace 0"
+EXEC = "pdwrap --exec"
 INTO_GROUP = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
 
 
@@ -67,6 +68,7 @@ def measure(tools: Tools, samples: int, size: int) -> Section:
     commands = {
         GRACE_DEFAULT: [*launch, tools.pdwrap, "--", *backend],
         GRACE_ZERO: [*launch, tools.pdwrap, "--grace", "0", "--", *backend],
+        EXEC: [*launch, tools.pdwrap, "--exec", "--", *backend],
     }
     notes = []
     with group() as place:
