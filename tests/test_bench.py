@@ -20,7 +20,7 @@ BENCH = Path(__file__).resolve().parent.parent / "scripts" / "bench"
 PEERS = {"setpriv", "tini", "dumb-init", "bwrap"}
 EVERYWHERE = {"pdwrap", "pdwrap --exec", "bare exec", "2 s poll"}
 METRICS = {
-    "memory": {"pss", "private", "count"},
+    "memory": {"pss", "private", "count", "backend"},
     "start": {"start"},
     "end": {"gone", "port"},
     "idle": {"switches", "most"},
@@ -31,7 +31,7 @@ METRICS = {
 OWN = {
     "memory": {"bare python -I"},
     "start": {"python -I: fork, exec, wait", "python -I: exec", "pdwrap, leading a group", "pdwrap --grace 3s"},
-    "tree": {"pdwrap", "pdwrap --grace 0"},
+    "tree": {"pdwrap", "pdwrap --grace 0", "pdwrap --exec"},
 }
 TARGETS = ["memory"] * 2 + ["start"] * 3 + ["end"] * 2 + ["idle"] * 2 + ["tree"] * 2
 
@@ -104,7 +104,7 @@ def test_the_tables_fit_a_terminal_of_100_columns() -> None:
     done = subprocess.run([BENCH, "--quick", "--only", "start", "--only", "memory"], capture_output=True, check=True)
     lines = done.stdout.decode().splitlines()
     assert "Targets" in done.stdout.decode()
-    assert max(map(len, lines)) < 100
+    assert max(map(len, lines)) <= 100
 
 
 @pytest.mark.parametrize("measure", ["memory", "end", "idle"])

@@ -64,8 +64,8 @@ def read(place: Path) -> Section:
         [
             Column("pss", "proportional", "MiB"),
             Column("private", "private", "MiB"),
-            Column("count", "processes", ""),
-            Column("backend", "backend's own", "MiB"),
+            Column("count", "number", ""),
+            Column("backend", "backend", "MiB"),
         ],
         [
             Row(name, {"pss": shares, "private": privates, "count": [float(processes[name])], "backend": backends})
