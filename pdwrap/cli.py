@@ -49,11 +49,6 @@ PARAMETERS: list[click.Parameter] = [
         metavar="FROM:TO",
         help="Forward TO in place of FROM; TO=0 drops it. Repeatable.  [PDWRAP_REWRITE]",
     ),
-    click.Option(
-        ["--arm", "arm"],
-        flag_value="yes",
-        help="With --exec: the kernel's parent-death signal, too.  [PDWRAP_ARM]",
-    ),
     _text("--log", variable="PDWRAP_LOG", metavar="text|json", text="Form of the lines on stderr; default text."),
     click.Option(["-q", "--quiet"], is_flag=True, help="Say nothing but errors."),
     click.Option(["-v", "--verbose"], is_flag=True, help="Say what is watched, too."),

@@ -50,7 +50,6 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
     launch.hold_standard_descriptors()
     inherited = launch.Inherited()
     launcher = watch.find(settings, first_parent, hint=False)
-    launcher.armed = settings.arm and _arm(settings, launcher)
     log = messages.Log(settings, os.path.basename(command[0]))
     log.watch((launcher.pid or first_parent, launcher.name or procfs.name(first_parent)), launcher.mechanisms)
     if launcher.pid or settings.lifeline is not None:
@@ -60,30 +59,6 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
         if watch.lifeline_closed(settings.lifeline):
             raise Refusal("the lifeline was closed while pdwrap started: nothing was started")
     launch.become(command, inherited)
-
-
-def _arm(settings: "Settings", launcher: watch.Watch) -> bool:
-    """Have the kernel itself send the backend its first signal; tell whether it will.
-
-    Only where the launcher is our parent and has one thread now: the signal comes when the thread that forked us ends,
-    or when another one executes a program (prctl(2), measured), and both would be the death of a healthy backend.
-    Not where there is a lifeline: a dying launcher's descriptors close before the kernel sends its signal, so the
-    backend would be asked twice.
-
-    It is asked for, and no default, because it costs more than it brings. The signal is there before a sidecar can list
-    the tree: a backend that dies of it at once has orphaned its children by then (38 of 60 trials, unarmed 0 of 60). It
-    brings an end to the backend, and to it alone, where both sidecars are lost at the same instant.
-    """
-    if not launcher.direct or settings.lifeline is not None or not procfs.has_one_thread(launcher.pid):
-        return False
-    try:
-        kernel.set_parent_death_signal(settings.signal if settings.grace else signals.SIGKILL)
-    except OSError:
-        return False  # denied by a seccomp profile: the sidecars alone protect it
-    if procfs.has_one_thread(launcher.pid):
-        return True
-    kernel.set_parent_death_signal(0)
-    return False
 
 
 def _start_sidecar(settings: "Settings", launcher: watch.Watch, log: messages.Log) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LOCALAI_WATCH = "LOCALAI_BACKEND_PARENT_WATCH"
 LOCALAI_INTERVAL = "LOCALAI_BACKEND_PARENT_WATCH_INTERVAL"
 FALSE_WORDS = ("false", "0", "no", "off")
-TRUE_WORDS = ("true", "1", "yes", "on")
+TRUE_WORDS = ("true", "1", "yes", "on", "auto")
 DEFAULT_GRACE = 5.0
 DEFAULT_INTERVAL = 2.0
 
@@ -32,14 +32,12 @@ class Settings:
         interval: seconds between two looks, where only looking helps.
         leftovers: `end`, `wait` or `leave`.
         rewrite: forward the value in place of the key; 0 drops it.
-        arm: in exec mode, the kernel's parent-death signal on the backend, too.
         log: `text` or `json`.
         verbosity: -1 quiet, 0 speaks when it ends something, 1 says what it watches, too.
 
     """
 
     __slots__ = (
-        "arm",
         "explicit",
         "grace",
         "interval",
@@ -65,7 +63,6 @@ class Settings:
         self.interval = DEFAULT_INTERVAL
         self.leftovers = "end"
         self.rewrite: dict[int, int] = {}
-        self.arm = False
         self.log = "text"
         self.verbosity = 0
 
@@ -119,18 +116,11 @@ def _watch(text: str) -> str:
     word = text.strip().lower()
     if word in FALSE_WORDS:
         return "off"
-    if word in TRUE_WORDS or word == "auto":
+    if word in TRUE_WORDS:
         return "auto"
     if word == "poll":
         return word
     raise ValueError(text)
-
-
-def _switch(text: str) -> bool:
-    word = text.strip().lower()
-    if word not in FALSE_WORDS and word not in TRUE_WORDS:
-        raise ValueError(text)
-    return word not in FALSE_WORDS
 
 
 def _rewrite(text: str) -> dict[int, int]:
@@ -170,7 +160,6 @@ READERS: "tuple[tuple[str, str, str, Callable[[str], object], str], ...]" = (
     ("interval", "PDWRAP_INTERVAL", "--interval", _interval, f"{_DURATION_HELP}; above 0"),
     ("leftovers", "PDWRAP_LEFTOVERS", "--leftovers", _one_of("end", "wait", "leave"), "end, wait or leave"),
     ("rewrite", "PDWRAP_REWRITE", "--rewrite", _rewrite, "FROM:TO, two signals; TO may be 0 to drop it"),
-    ("arm", "PDWRAP_ARM", "--arm", _switch, "yes or no"),
     ("log", "PDWRAP_LOG", "--log", _one_of("text", "json"), "text or json"),
 )
 

@@ -71,21 +71,6 @@ def name(pid: int) -> str:
     return seen.name if seen else "?"
 
 
-def has_one_thread(pid: int) -> bool:
-    """Tell whether process `pid` has one thread at this moment."""
-    seen = stat(pid)
-    return seen is not None and seen.threads == 1
-
-
-def credentials(pid: int) -> bytes:
-    """Give the lines of user and group ids of `pid`; none where it cannot be seen (any more)."""
-    try:
-        lines = read(f"{ROOT}/{pid}/status").split(b"\n")
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return b""
-    return b"\n".join(line for line in lines if line.startswith((b"Uid:", b"Gid:")))
-
-
 def called(pid: int, wanted: str) -> bool:
     """Tell whether process `pid` is called `wanted`.
 

@@ -4,7 +4,8 @@ There are two, mother and child, that wait on the launcher, on the backend and o
 second vouches: two equals would send two first signals (17 of 40 trials). Whichever is lost while the launcher lives
 is replaced by the other, so a loop of kills one after the other gets nowhere.
 
-If a sidecar dies at any point, its mate's poll returns. Both at the same instant is outside the promise.
+If a sidecar dies at any point, its mate's poll returns. Where there is no mate (yet, or any more), the kernel kills the
+backend (`marks`).
 """
 
 import errno
@@ -14,8 +15,9 @@ from select import POLLIN, POLLRDHUP, poll
 
 from pdwrap import kernel, launch, lifecycle, messages, signals
 from pdwrap.lifecycle import Lifecycle
+from pdwrap.marks import Marks
 from pdwrap.status import OWN_FAILURE
-from pdwrap.sweep import Marks, Sweep
+from pdwrap.sweep import Sweep
 from pdwrap.tables import sidecar_table
 from pdwrap.watch import Watch
 
@@ -36,7 +38,7 @@ class Sidecar:
     Args:
         sweep: the tree, and what can be done to it.
         watch: the launcher.
-        marks: a pipe that both share; what the first has written there, it has done.
+        marks: what the first has done, for both to see.
 
     """
 
@@ -109,11 +111,10 @@ class Sidecar:
         if self.life.state in (lifecycle.FIRST, lifecycle.SECOND):
             self._feed(lifecycle.MATE_LOST)
         elif self.life.state == lifecycle.VOUCHING:
-            self.marks.read()
-            if self.marks.finished:
+            if self.marks.has_finished():
                 self._feed(lifecycle.MATE_FINISHED)
             else:
-                self._feed(lifecycle.MATE_LOST if self.marks.signalled else lifecycle.MATE_LOST_UNSENT)
+                self._feed(lifecycle.MATE_LOST if self.marks.has_asked() else lifecycle.MATE_LOST_UNSENT)
                 if self.backend_gone:
                     self._feed(lifecycle.BACKEND_EXITED)  # it came while we only vouched
 
@@ -158,13 +159,18 @@ class Sidecar:
     def _feed(self, event: str) -> None:
         had_begun = self.sweep.began is not None
         for action in self.life.feed(event):
-            if action == lifecycle.FIRST_SIGNAL:
-                self.marks.write(Marks.SIGNALLED)
-            if action == lifecycle.REPORT_DONE:
-                self.marks.write(Marks.FINISHED)
             getattr(self if hasattr(self, action) else self.sweep, action)()
         if self.sweep.began is not None and not had_begun:
             self.sweep.announce(at_once=self.life.state == lifecycle.KILLING)
+
+    def first_signal(self) -> None:
+        """Ask the backend to end, so that the mate can tell."""
+        self.sweep.first_signal(self.marks)
+
+    def report_done(self) -> None:
+        """Tell the mate, then people."""
+        self.marks.finish()
+        self.sweep.report_done()
 
     def replace_mate(self) -> None:
         """Fork the mate. In it, this object is the second sidecar, and its mate is who made it."""
@@ -239,7 +245,7 @@ def watch_over(sweep: Sweep, watch: Watch, ready: int, kept: "set[int]", helper:
             waiting.poll()
         launch.close_all_but(kept | {ready})
         os.chdir("/")  # no directory is kept busy
-        sidecar = Sidecar(sweep, watch, Marks())
+        sidecar = Sidecar(sweep, watch, Marks(sweep.members.backend, sweep.settings.signal))
         stands = True
         os.write(ready, STANDS)
         os.close(ready)

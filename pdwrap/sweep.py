@@ -1,10 +1,10 @@
-"""What a sidecar does to the tree, one method for each action of its table (`tables.SIDECAR`), and its marks."""
+"""What a sidecar does to the tree, one method for each action of its table (`tables.SIDECAR`)."""
 
-import os
 import time
 from select import poll
 
 from pdwrap import messages, procfs, signals
+from pdwrap.marks import Marks
 from pdwrap.members import Members
 from pdwrap.tree import KILL_TIME
 from pdwrap.watch import Watch
@@ -41,7 +41,6 @@ class Sweep:
         self.grace_ends: float | None = None
         self.began: float | None = None
         self.reason = "launcher-died"
-        self._credentials = procfs.credentials(members.backend.pid) if watch.armed else b""
 
     def list_tree(self) -> None:
         """Hold every member by pidfd; the grace runs from now."""
@@ -69,20 +68,11 @@ class Sweep:
         """Note the time; nobody is to be told but by a line on stderr."""
         self.began = time.monotonic()
 
-    def first_signal(self) -> None:
+    def first_signal(self, marks: Marks) -> None:
         """Ask the backend alone to end: it may have workers to drain."""
         self.members.backend.told = True
-        if not self._has_kernels_signal():
-            self.members.backend.send(self.settings.signal)
+        marks.ask()
         self.continue_backend()
-
-    def _has_kernels_signal(self) -> bool:
-        """Tell whether the kernel has sent the first signal.
-
-        It does not where the backend has changed its ids, which clears the request (prctl(2)). What else clears it (a
-        program with capabilities, the backend itself) cannot be seen: then SIGKILL after the grace is its first.
-        """
-        return self.watch.armed and procfs.credentials(self.members.backend.pid) == self._credentials
 
     def continue_backend(self) -> None:
         """A stopped process acts on a signal only after SIGCONT (signal(7))."""
@@ -131,37 +121,3 @@ class Sweep:
                 pass  # what was known has been killed; the next round may find the rest
             poll().poll(2)
         self.name_survivors()
-
-
-class Marks:
-    """What the first sidecar has done, in a pipe that both hold: the second asks when the first is lost.
-
-    Attributes:
-        signalled: the first signal may have been sent.
-        finished: the tree has been ended.
-
-    """
-
-    SIGNALLED = b"s"
-    FINISHED = b"f"
-
-    __slots__ = ("_read", "_write", "finished", "signalled")
-
-    def __init__(self) -> None:
-        self._read, self._write = os.pipe()
-        os.set_blocking(self._read, False)
-        self.signalled = False
-        self.finished = False
-
-    def write(self, mark: bytes) -> None:
-        """Leave a mark, before the deed: a signal that may have been sent is not sent again."""
-        os.write(self._write, mark)
-
-    def read(self) -> None:
-        """Take the marks that have been left."""
-        try:
-            left = os.read(self._read, 64)
-        except BlockingIOError:
-            return
-        self.signalled = self.signalled or self.SIGNALLED in left
-        self.finished = self.finished or self.FINISHED in left

@@ -33,12 +33,11 @@ class Watch:
         descriptor: a pidfd of it, or None.
         direct: it is the outer supervisor's parent, so that `getppid()` and the parent-death signal speak of it.
         hinted: the kernel sends the outer supervisor SIGCHLD when our parent thread ends.
-        armed: exec mode: the kernel sends the backend its first signal then.
         interval: seconds between two looks; None where the kernel wakes us.
 
     """
 
-    __slots__ = ("_started", "armed", "descriptor", "direct", "hinted", "interval", "name", "pid")
+    __slots__ = ("_started", "descriptor", "direct", "hinted", "interval", "name", "pid")
 
     def __init__(self, pid: int, *, direct: bool, descriptor: int | None, interval: float | None) -> None:
         seen = procfs.stat(pid) if pid else None
@@ -49,7 +48,6 @@ class Watch:
         self.descriptor = descriptor
         self.interval = interval
         self.hinted = False
-        self.armed = False
 
     def gone(self, outer: int) -> bool:
         """Tell whether the launcher is dead, for certain.
@@ -80,7 +78,7 @@ class Watch:
         """Name what is in force, for a person; empty where no launcher is watched."""
         ways = [
             "pidfd" if self.descriptor is not None else "",
-            "parent-death signal" if self.hinted or self.armed else "",
+            "parent-death signal" if self.hinted else "",
             f"polling every {self.interval:g}s" if self.interval is not None else "",
         ]
         return " and ".join(way for way in ways if way)

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from .harness import Process, Starter, Tree, pause_for, watchers
+from .harness import Process, Starter, Tree, children, pause_for, watchers
 
 pytestmark = pytest.mark.modes("exec")
 
@@ -137,20 +137,71 @@ def test_signals_to_a_sidecar(start: Starter) -> None:
     tree.assert_gone()
 
 
+def lose_both(tree: Tree) -> None:
+    """Both sidecars are killed at the same instant: neither runs between the two signals."""
+    both = tree.sidecars
+    for each in both:
+        each.signal(signal.SIGSTOP)
+    for each in both:
+        each.wait_stopped()
+    for each in both:
+        each.kill()
+    for each in both:
+        assert each.gone()
+
+
+@pytest.mark.parametrize("name", ["plain", "stubborn"])
+def test_both_lost_at_the_same_instant(start: Starter, name: str) -> None:
+    """E4: nobody is left to see the launcher die: the kernel kills the backend at once; the launcher sees that."""
+    for _ in range(8):
+        tree = start(name, launcher=("threads",))
+        lose_both(tree)
+        assert tree.status() == signal.SIGKILL
+        tree.assert_tree_gone()
+        tree.assert_gone()
+
+
+@pytest.mark.usefixtures("root")
+def test_both_lost_after_the_backend_changed_its_uid(start: Starter) -> None:
+    """E4, E6: what changes its uid clears a parent-death signal (prctl(2)); this way holds."""
+    tree = start("plain", via=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
+    lose_both(tree)
+    assert tree.status() == signal.SIGKILL
+    tree.assert_gone()
+
+
 @pytest.mark.limit
-def test_both_lost_at_the_same_instant(start: Starter) -> None:
-    """Limit: both sidecars are killed at once: nobody is left to see the launcher die."""
-    tree = start("plain")
-    first, second = tree.sidecars
-    first.signal(signal.SIGSTOP)
-    first.wait_stopped()  # it cannot replace the other
-    second.kill()
-    first.kill()
-    assert second.gone()
-    assert first.gone()
+def test_both_lost_with_a_tree(start: Starter) -> None:
+    """Limit: the backend alone: what it started is left."""
+    tree = start("plain", "child=plain")
+    child = tree.hold(children(tree.backend.pid)[0])
+    lose_both(tree)
+    assert tree.backend.gone()
     tree.launcher.kill()
     assert tree.launcher.gone()
-    tree.backend.signal(0)
-    assert tree.voice.quiet_for(0.3)
-    tree.backend.kill()
+    assert child.alive
+    child.kill()
     tree.assert_gone()
+
+
+@pytest.mark.slow
+def test_lost_at_once(start: Starter) -> None:
+    """E4: the only sidecar is killed about when it gets a mate: there are two again, or the backend ends with it."""
+    choose = random.Random(5)
+    for _ in range(40):
+        tree = start("plain", settle=False, env=SHORT)
+        pid = tree.wrapper.pid
+        while not (there := watchers(pid)) and tree.wrapper.alive:
+            pass
+        try:
+            first = tree.hold(there[0])
+        except (IndexError, ProcessLookupError):  # the helper that forked it
+            pass
+        else:
+            pause_for(choose.uniform(0, 0.008))
+            first.kill()
+            assert first.gone()
+        while not tree.wrapper.gone(0.005) and len(watchers(pid)) < 2:
+            pass
+        tree.launcher.kill()
+        tree.assert_gone()

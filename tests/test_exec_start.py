@@ -167,6 +167,7 @@ def test_nothing_is_said_of_an_ordinary_end(start: Starter) -> None:
     for _ in range(10):
         tree = start("plain")
         tree.backend.kill()
+        assert tree.backend.gone()
         tree.launcher.kill()
         tree.assert_gone()
         assert tree.stderr == ""

@@ -88,7 +88,6 @@ def test_defaults() -> None:
     """What holds when nothing is set."""
     read = options.read({})
     assert {name: getattr(read, name) for name in options.Settings.__slots__} == {
-        "arm": False,
         "explicit": {},
         "grace": 5.0,
         "interval": 2.0,

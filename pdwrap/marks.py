@@ -1,0 +1,92 @@
+"""Two things that must hold though any sidecar may be killed at any moment: the kernel itself carries them out.
+
+It can send a signal when something happens to a pipe (fcntl(2): O_ASYNC, F_SETOWN, F_SETSIG; pipes since 2.6). It
+keeps the process that is to get it, not its number (fs/fcntl.c), so nobody else is ever signalled (N3); and it may
+signal whom the sidecar may (the credentials at F_SETOWN count).
+
+*Exactly one first signal.* The signal, and the mark by which the second sees that it has been sent, are one system
+call: the backend is signalled when the mark is written (fs/pipe.c, pipe_write), and a process that is killed in a
+system call finishes it. Marked before the signal was sent, the backend got none in up to 3 of 104 trials; marked
+afterwards, it would have got two.
+
+*Both sidecars lost.* A pipe that the two alone hold is closed when the last of them is gone, and then the kernel kills
+the backend (fs/pipe.c, pipe_release). Which of its ends the kernel lets go first is its own business, so both ends
+signal the loss of the other. This takes the place of the parent-death signal, which follows a thread of the launcher
+(prctl(2)), would spoil the grace, and takes the backend away before its tree can be listed (38 of 60 trials).
+"""
+
+import errno
+import os
+
+from pdwrap import signals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pdwrap.members import Member
+
+MARK = b"m"
+
+
+class Marks:
+    """Three pipes, which both sidecars hold. To be made while the backend is known to live.
+
+    Args:
+        backend: whom to ask, and to kill when nobody is left to watch over it.
+        number: the first signal.
+
+    """
+
+    __slots__ = ("_ask", "_asked", "_backend", "_finish", "_finished", "_held", "_number", "_sent_by_kernel")
+
+    def __init__(self, backend: "Member", number: int) -> None:
+        self._backend = backend
+        self._number = number
+        self._asked, self._ask = os.pipe()
+        self._finished, self._finish = os.pipe()
+        self._held = os.pipe()  # last, so closed first: the end of `_ask` is a signal, too
+        os.set_blocking(self._asked, False)
+        os.set_blocking(self._finished, False)
+        self._sent_by_kernel = _signal_by(self._asked, backend, number)
+        for end in self._held:
+            _signal_by(end, backend, signals.SIGKILL)
+
+    def ask(self) -> None:
+        """Send the backend the first signal, and leave the mark that says so."""
+        os.write(self._ask, MARK)
+        if not self._sent_by_kernel:
+            self._backend.send(self._number)
+
+    def finish(self) -> None:
+        """Leave the mark that says that the tree has been ended."""
+        os.write(self._finish, MARK)
+
+    def has_asked(self) -> bool:
+        """Tell whether the first signal has been sent."""
+        return _is_marked(self._asked)
+
+    def has_finished(self) -> bool:
+        """Tell whether the tree has been ended."""
+        return _is_marked(self._finished)
+
+
+def _is_marked(descriptor: int) -> bool:
+    try:
+        return os.read(descriptor, 1) == MARK
+    except BlockingIOError:
+        return False
+
+
+def _signal_by(descriptor: int, backend: "Member", number: int) -> bool:
+    """Have the kernel signal `backend` when something happens to this end of a pipe; tell whether it will."""
+    try:
+        import fcntl  # not on the way to the backend's exec
+
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, number)
+        fcntl.fcntl(descriptor, fcntl.F_SETOWN, backend.pid)
+        if not backend.alive():  # its number may have been another's by then
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_ASYNC)
+    except (ImportError, OSError):
+        return False
+    return True

@@ -1,0 +1,113 @@
+"""The pipes of the sidecars: what the kernel does when one is written or closed (E3, E4)."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from pdwrap import kernel
+from pdwrap.marks import Marks
+from pdwrap.members import Member
+
+from .harness import Process
+
+SENT = int(signal.SIGUSR1)
+
+
+def backend() -> tuple[Process, Member]:
+    """A child that counts how often it gets the signal, and exits with that number on SIGTERM."""
+    told, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {SENT, signal.SIGTERM})
+            os.write(tell, b"r")
+            got = 0
+            while True:
+                # SIGUSR1 is the lower number: of several pending ones it is taken first (signal(7)).
+                number = signal.sigwait({SENT, signal.SIGTERM})
+                if number == signal.SIGTERM:
+                    os._exit(got)
+                got += 1
+        finally:
+            os._exit(99)
+    os.read(told, 1)
+    os.close(told)
+    os.close(tell)
+    held = kernel.pidfd_open(pid)
+    return Process(pid), Member(pid, held, 0)
+
+
+def status(process: Process) -> int:
+    """Its raw wait status."""
+    assert process.gone()
+    raw = os.waitpid(process.pid, 0)[1]
+    process.close()
+    return raw
+
+
+def close_all(marks: Marks, *, reverse: bool = False) -> None:
+    """As the end of the last holder does, in either order."""
+    ends = [marks._asked, marks._ask, marks._finished, marks._finish, *marks._held]  # noqa: SLF001 - nobody else may
+    for end in sorted(ends, reverse=reverse):
+        os.close(end)
+
+
+@pytest.mark.parametrize("by_kernel", [True, False])
+def test_asks_once(monkeypatch: pytest.MonkeyPatch, by_kernel: bool) -> None:  # noqa: FBT001 - pytest's form
+    """E3: the mark and the signal are one; where the kernel does not do that, there are both all the same."""
+    if not by_kernel:
+        monkeypatch.setattr("pdwrap.marks._signal_by", lambda *_: False)
+    process, member = backend()
+    marks = Marks(member, SENT)
+    assert not marks.has_asked()
+    marks.ask()
+    assert marks.has_asked()
+    process.signal(signal.SIGTERM)
+    assert status(process) == 1 << 8
+    close_all(marks)
+
+
+def test_the_other_marks_send_nothing() -> None:
+    """E3: nor does reading one."""
+    process, member = backend()
+    marks = Marks(member, SENT)
+    assert not marks.has_finished()
+    marks.finish()
+    assert marks.has_finished()
+    assert not marks.has_asked()
+    process.signal(signal.SIGTERM)
+    assert status(process) == 0
+    close_all(marks)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_last_holder_gone(reverse: bool) -> None:  # noqa: FBT001 - pytest's form
+    """E4: the backend is killed when the last holder lets go, whichever end goes first."""
+    process, member = backend()
+    marks = Marks(member, SENT)
+    mate = os.fork()
+    if mate == 0:
+        signal.pause()
+        os._exit(0)
+    close_all(marks, reverse=reverse)
+    assert process.alive
+    os.kill(mate, signal.SIGKILL)
+    os.waitpid(mate, 0)
+    assert status(process) == signal.SIGKILL
+
+
+def test_nobody_else() -> None:
+    """N3: a backend that is gone already, so that its number may be a stranger's: nothing is left to be signalled."""
+    process, _member = backend()
+    dead, dead_member = backend()
+    dead.kill()
+    status(dead)
+    dead_member.pid = process.pid  # reused
+    marks = Marks(dead_member, SENT)
+    marks.ask()
+    close_all(marks)
+    process.signal(signal.SIGTERM)
+    assert status(process) == 0
