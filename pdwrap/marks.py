@@ -22,7 +22,7 @@ from pdwrap import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pdwrap.members import Member
+    from pdwrap.member import Member
 
 MARK = b"m"
 

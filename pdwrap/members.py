@@ -8,57 +8,17 @@ out of reach; what the backend forks in its last instant is found by the groups 
 import errno
 import os
 import time
-from select import POLLIN, poll
+from select import poll
 
 from pdwrap import kernel, procfs, signals
+from pdwrap.member import Member
 
 STOP_TIME = 0.1  # seconds that a member may take to stop before it is killed unlisted (uninterruptible sleep)
 STOP_ROUNDS = 20  # one that may not be stopped (set-uid, EPERM) can fork for ever
 SPARE = 8  # descriptors that are left to read /proc with, when there are more members than we may have descriptors
+MOST_LOOKS = 200  # one after the other, for what has another pid by the time that a listing is read
+QUIET_LOOKS = 3  # ... in which nothing new was there
 STOP_STEP = 1  # milliseconds between two looks whether all have stopped
-
-
-class Member:
-    """One process of the tree.
-
-    Attributes:
-        pid: its number.
-        descriptor: a pidfd of it; None where we ran out of descriptors: then its start time identifies it.
-        started: its start time.
-        told: it has had its first signal.
-
-    """
-
-    __slots__ = ("_ended", "descriptor", "pid", "started", "told")
-
-    def __init__(self, pid: int, descriptor: int | None, started: int) -> None:
-        self.pid = pid
-        self.descriptor = descriptor
-        self.started = started
-        self.told = False
-        self._ended = False
-
-    def alive(self) -> bool:
-        """Tell whether it has not ended (a zombie has)."""
-        if not self._ended:
-            if self.descriptor is not None:
-                waiting = poll()
-                waiting.register(self.descriptor, POLLIN)
-                self._ended = bool(waiting.poll(0))
-            else:
-                seen = procfs.stat(self.pid)
-                self._ended = seen is None or seen.started != self.started or not seen.alive
-        return not self._ended
-
-    def send(self, number: int) -> None:
-        """Send it a signal; one that is gone or not ours to signal is passed over."""
-        try:
-            if self.descriptor is not None:
-                kernel.pidfd_send_signal(self.descriptor, number)
-            elif self.alive():
-                os.kill(self.pid, number)
-        except (ProcessLookupError, PermissionError):
-            pass
 
 
 class Members:
@@ -94,7 +54,7 @@ class Members:
         while todo:
             above = todo.pop()
             for pid in procfs.children_of(above):
-                if pid not in self._members and (member := self._open(pid, above)) is not None:
+                if pid not in self._members and (member := self._open(pid, above, procfs.stat(pid))) is not None:
                     if stopping:
                         member.send(signals.SIGSTOP)
                     todo.append(pid)
@@ -107,19 +67,22 @@ class Members:
         """Find what is left in groups and sessions that members led: orphaned before it could be listed.
 
         Only what is younger than the backend: what its launcher put into such a group (the rest of a pipeline) is
-        older, and not the backend's.
+        older, and not the backend's. What forks and exits, again and again, has another pid by the time that a listing
+        is read: while a group is not empty, look again, and only at what was not there before.
         """
-        found = False
-        led = {number for number, started in self._led.items() if self._still_means(number, started)}
-        if led:
-            for pid in procfs.all_processes():
-                seen = None if pid in self._members else procfs.stat(pid)
-                if seen and seen.started >= self._since and (seen.group in led or seen.session in led) and seen.alive:
-                    member = self._open(pid, None)
-                    if member is not None and stopping:
-                        member.send(signals.SIGSTOP)
-                    found = found or member is not None
-        return found
+        passed: set[int] = set()
+        quiet = 0
+        for _look in range(MOST_LOOKS):
+            led = {number for number, started in self._led.items() if self._still_means(number, started)}
+            new = {pid for pid in procfs.all_processes() if pid not in self._members} - passed if led else set()
+            held = [member for pid in new if (member := self._open_in(led, pid, stopping=stopping)) is not None]
+            if held or not any(_is_group(number) for number in led):
+                return bool(held)
+            passed |= new
+            quiet = 0 if new else quiet + 1
+            if quiet == QUIET_LOOKS:
+                break  # zombies, or older ones
+        return False
 
     def tell(self, number: int) -> None:
         """Send `number` and SIGCONT to every living member that has had none."""
@@ -152,9 +115,8 @@ class Members:
         """How many have been found, the backend included."""
         return len(self._members)
 
-    def _open(self, pid: int, above: int | None) -> Member | None:
-        """Hold `pid`, a child of `above`, if it still is that when we hold it."""
-        before = procfs.stat(pid)
+    def _open(self, pid: int, above: int | None, before: procfs.Stat | None) -> Member | None:
+        """Hold `pid`, a child of `above`, if it still is what was seen `before` when we hold it."""
         try:
             descriptor = kernel.pidfd_open(pid)
         except ProcessLookupError:
@@ -177,6 +139,16 @@ class Members:
         self._note_leader(member)
         return member
 
+    def _open_in(self, led: "set[int]", pid: int, *, stopping: bool) -> Member | None:
+        """Hold `pid` if it is a younger one of a group or session in `led`. Quickly: it may be gone in a moment."""
+        seen = procfs.stat(pid)
+        if not seen or seen.started < self._since or not seen.alive or led.isdisjoint((seen.group, seen.session)):
+            return None
+        member = self._open(pid, None, seen)
+        if member is not None and stopping:
+            member.send(signals.SIGSTOP)
+        return member
+
     def _note_leader(self, member: Member) -> None:
         try:
             if member.pid in (os.getpgid(member.pid), os.getsid(member.pid)) and member.alive():
@@ -195,3 +167,14 @@ class Members:
             if all(procfs.is_stopped(member.pid) for member in self._members.values()):
                 return
             waiting.poll(STOP_STEP)
+
+
+def _is_group(number: int) -> bool:
+    """Tell whether process group `number` has members, zombies included (kill(2), signal 0)."""
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

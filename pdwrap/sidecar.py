@@ -145,8 +145,8 @@ class Sidecar:
         if not self.launcher_dead:
             return
         if self.sweep.find_more(by_group=self.backend_gone):
-            self._feed(lifecycle.MEMBER_FOUND)
-        if self.backend_gone and self.life.state != lifecycle.VOUCHING and not self.sweep.members.living():
+            self._feed(lifecycle.MEMBER_FOUND)  # if it has ended by now, it may have forked before: look again
+        elif self.backend_gone and self.life.state != lifecycle.VOUCHING and not self.sweep.members.living():
             self._feed(lifecycle.TREE_EMPTY)
 
     def _take_time(self, _ready: "set[int]") -> None:

@@ -169,3 +169,13 @@ def test_ended_sidecars_stay_for_their_subreaper(start: Starter) -> None:
     assert second.gone()
     assert first.pid in children()
     tree.assert_gone()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("grace", ["0", "0.3s"])
+def test_tree_that_is_never_the_same(start: Starter, grace: str) -> None:
+    """E2: what forks and exits, again and again, has another pid whenever it is found; in the group it is ended."""
+    for runners in (1, 1, 1, 1, 3, 3):
+        tree = start("plain", *["child=runner"] * runners, launcher=("group",), env={"PDWRAP_GRACE": grace})
+        tree.launcher.kill()
+        tree.assert_gone()

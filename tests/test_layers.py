@@ -24,7 +24,7 @@ LAYERS = (
     ("inner", "outer", "sidecar"),
     ("acts", "stand_in", "sweep"),
     ("jobs",),
-    ("groups", "launch", "marks", "members", "mirror", "terminal", "tree", "watch"),
+    ("groups", "launch", "marks", "member", "members", "mirror", "terminal", "tree", "watch"),
     ("messages", "wire"),
     ("kernel", "procfs", "signals"),
     ("tables", "lifecycle", "options", "durations", "status"),
@@ -33,7 +33,8 @@ LAYERS = (
 #: Within a layer: who may import whom.
 SIDEWAYS = {
     ("groups", "terminal"),
-    ("marks", "members"),
+    ("marks", "member"),
+    ("members", "member"),
     ("kernel", "procfs"),
     ("kernel", "signals"),
     ("tables", "lifecycle"),

@@ -9,7 +9,7 @@ import pytest
 
 from pdwrap import kernel
 from pdwrap.marks import Marks
-from pdwrap.members import Member
+from pdwrap.member import Member
 
 from .harness import Process
 
