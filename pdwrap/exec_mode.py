@@ -47,6 +47,9 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
                 f"{settings.explicit[setting]} means nothing in exec mode ({why}): leave it out, or use --fork"
             )
     watch.check_lifeline(settings)
+    if os.getpid() == 1 and settings.lifeline is not None:
+        # Nor by its own signal or the kernel's: PID 1 takes from inside only what it has a handler for.
+        raise Refusal("as PID 1 the backend cannot be killed from inside its namespace: use --fork")
     launch.hold_standard_descriptors()
     inherited = launch.Inherited()
     launcher = watch.find(settings, first_parent, hint=False)
@@ -54,10 +57,8 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
     log.watch((launcher.pid or first_parent, launcher.name or procfs.name(first_parent)), launcher.mechanisms)
     if launcher.pid or settings.lifeline is not None:
         _start_sidecar(settings, launcher, log)
-        if launcher.gone(-1):
-            raise Refusal(watch.GONE.format(launcher.pid))
-        if watch.lifeline_closed(settings.lifeline):
-            raise Refusal("the lifeline was closed while pdwrap started: nothing was started")
+        if launcher.gone(-1) or watch.lifeline_closed(settings.lifeline):
+            os._exit(OWN_FAILURE)  # nothing is started; the sidecar has seen it too, and speaks
     launch.become(command, inherited)
 
 

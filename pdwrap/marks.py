@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from pdwrap.member import Member
 
 MARK = b"m"
+LINES = 100  # in one write: below PIPE_BUF (4096), with pids up to 2**22 and start times of years
 
 
 class Marks:
-    """Three pipes, which both sidecars hold. To be made while the backend is known to live.
+    """Four pipes, which both sidecars hold. To be made while the backend is known to live.
 
     Args:
         backend: whom to ask, and to kill when nobody is left to watch over it.
@@ -36,16 +37,29 @@ class Marks:
 
     """
 
-    __slots__ = ("_ask", "_asked", "_backend", "_finish", "_finished", "_held", "_number", "_sent_by_kernel")
+    __slots__ = (
+        "_ask",
+        "_asked",
+        "_backend",
+        "_finish",
+        "_finished",
+        "_held",
+        "_list",
+        "_listed",
+        "_number",
+        "_sent_by_kernel",
+    )
 
     def __init__(self, backend: "Member", number: int) -> None:
         self._backend = backend
         self._number = number
         self._asked, self._ask = os.pipe()
         self._finished, self._finish = os.pipe()
+        self._listed, self._list = os.pipe()
         self._held = os.pipe()  # last, so closed first: the end of `_ask` is a signal, too
         os.set_blocking(self._asked, False)
-        os.set_blocking(self._finished, False)
+        for each in (self._finished, self._listed, self._list):
+            os.set_blocking(each, False)
         self._sent_by_kernel = _signal_by(self._asked, backend, number)
         for end in self._held:
             _signal_by(end, backend, signals.SIGKILL)
@@ -59,6 +73,26 @@ class Marks:
     def finish(self) -> None:
         """Leave the mark that says that the tree has been ended."""
         os.write(self._finish, MARK)
+
+    def pass_on(self, members: "list[tuple[int, int]]") -> None:
+        """Tell the mate whom we hold, by pid and start time: its own listing may come when the backend is gone."""
+        lines = [b"%d %d\n" % member for member in members]
+        try:
+            for at in range(0, len(lines), LINES):
+                os.write(self._list, b"".join(lines[at : at + LINES]))  # whole or not at all (pipe(7), PIPE_BUF)
+        except BlockingIOError:
+            pass  # thousands: the rest it has to find by itself
+
+    def passed_on(self) -> "list[tuple[int, int]]":
+        """Give whom the mate held."""
+        parts = []
+        try:
+            while part := os.read(self._listed, 65536):
+                parts.append(part)
+        except BlockingIOError:
+            pass
+        pairs = [line.split() for line in b"".join(parts).splitlines()]
+        return [(int(pid), int(started)) for pid, started in pairs]
 
     def has_asked(self) -> bool:
         """Tell whether the first signal has been sent."""

@@ -30,13 +30,15 @@ class Members:
 
     """
 
-    __slots__ = ("_led", "_members", "_most", "_since", "backend")
+    __slots__ = ("_led", "_members", "_most", "_since", "_told_of", "backend", "ours")
 
     def __init__(self, backend: int, descriptor: int) -> None:
         seen = procfs.stat(backend)
         self._most = os.sysconf("SC_OPEN_MAX") - SPARE  # the limit on descriptors (RLIMIT_NOFILE); below 0: none
         self.backend = Member(backend, descriptor, seen.started if seen else 0)
         self._members: dict[int, Member] = {backend: self.backend}
+        self.ours: set[int] = set()  # the sidecars: below a backend that is a subreaper, and none of its tree
+        self._told_of = 0  # how many of them the mate has been told of
         self._led: dict[int, int] = {}  # groups and sessions led by members: number, the leader's start time
         # Before the backend's exec, in the clock ticks of start times: what is older is none of its descendants.
         self._since = int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
@@ -84,6 +86,19 @@ class Members:
                 break  # zombies, or older ones
         return False
 
+    def news(self) -> "list[tuple[int, int]]":
+        """Give pid and start time of those that have been found since the last call."""
+        new = list(self._members.values())[self._told_of :]
+        self._told_of = len(self._members)
+        return [(member.pid, member.started) for member in new]
+
+    def adopt(self, known: "list[tuple[int, int]]") -> None:
+        """Hold whom the mate held."""
+        for pid, started in known:
+            seen = None if pid in self._members else procfs.stat(pid)
+            if seen is not None and seen.started == started:
+                self._open(pid, None, seen)
+
     def tell(self, number: int) -> None:
         """Send `number` and SIGCONT to every living member that has had none."""
         for member in self._members.values():
@@ -117,6 +132,8 @@ class Members:
 
     def _open(self, pid: int, above: int | None, before: procfs.Stat | None) -> Member | None:
         """Hold `pid`, a child of `above`, if it still is what was seen `before` when we hold it."""
+        if pid in self.ours:
+            return None
         try:
             descriptor = kernel.pidfd_open(pid)
         except ProcessLookupError:

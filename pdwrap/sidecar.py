@@ -52,6 +52,7 @@ class Sidecar:
         self.launcher_dead = False
         self.backend_gone = False
         self.alone = False
+        sweep.members.ours = {os.getpid()}
 
     def run(self) -> None:
         """Wait, ask the table, act, until the backend has ended by itself or its tree has been ended."""
@@ -101,6 +102,7 @@ class Sidecar:
             return
         os.close(self.mate)
         self.mate = -1
+        self.sweep.members.ours = {os.getpid()}
         try:
             os.waitpid(-1, os.WNOHANG)  # where it was our child
         except ChildProcessError:
@@ -111,6 +113,7 @@ class Sidecar:
         if self.life.state in (lifecycle.FIRST, lifecycle.SECOND):
             self._feed(lifecycle.MATE_LOST)
         elif self.life.state == lifecycle.VOUCHING:
+            self.sweep.members.adopt(self.marks.passed_on())
             if self.marks.has_finished():
                 self._feed(lifecycle.MATE_FINISHED)
             else:
@@ -135,6 +138,10 @@ class Sidecar:
             return
         self.launcher_dead = True
         self.sweep.list_tree()  # before the first signal: a child is below the backend only while that lives
+        if self.life.state == lifecycle.FIRST:
+            self.marks.pass_on(self.sweep.members.news())
+        else:
+            self.sweep.members.adopt(self.marks.passed_on())  # the backend may have gone before we could list
         if self.life.state in (lifecycle.FIRST, lifecycle.SECOND) and self.sweep.nothing_left():
             self.backend_gone = True  # by itself, a moment ago: nothing to end, and nothing to say
             self._feed(lifecycle.BACKEND_EXITED)
@@ -144,7 +151,11 @@ class Sidecar:
     def _take_members(self, _ready: "set[int]") -> None:
         if not self.launcher_dead:
             return
+        if self.life.state == lifecycle.VOUCHING:
+            self.continue_mate()  # again and again: it may be stopped at any moment
         if self.sweep.find_more(by_group=self.backend_gone):
+            if self.life.state != lifecycle.VOUCHING:
+                self.marks.pass_on(self.sweep.members.news())
             self._feed(lifecycle.MEMBER_FOUND)  # if it has ended by now, it may have forked before: look again
         elif self.backend_gone and self.life.state != lifecycle.VOUCHING and not self.sweep.members.living():
             self._feed(lifecycle.TREE_EMPTY)
@@ -176,7 +187,8 @@ class Sidecar:
         """Fork the mate. In it, this object is the second sidecar, and its mate is who made it."""
         me = -1
         try:
-            me = _pidfd_of(os.getpid())
+            maker = os.getpid()
+            me = _pidfd_of(maker)
             child = os.fork()
         except OSError as error:
             if me >= 0:
@@ -191,10 +203,12 @@ class Sidecar:
         if child == 0:
             os.setsid()  # a signal to the first one's group or session must not take both
             self.mate = me
+            self.sweep.members.ours = {maker, os.getpid()}
             self.life.state = lifecycle.SECOND
         else:
             os.close(me)
             self.mate = _pidfd_of(child)
+            self.sweep.members.ours = {maker, child}
 
     def continue_mate(self) -> None:
         """Continue the first, in case somebody has stopped it."""
@@ -247,7 +261,10 @@ def watch_over(sweep: Sweep, watch: Watch, ready: int, kept: "set[int]", helper:
         os.chdir("/")  # no directory is kept busy
         sidecar = Sidecar(sweep, watch, Marks(sweep.members.backend, sweep.settings.signal))
         stands = True
-        os.write(ready, STANDS)
+        try:
+            os.write(ready, STANDS)
+        except BrokenPipeError:
+            os._exit(0)  # pdwrap was killed meanwhile: nothing was started
         os.close(ready)
         sidecar.run()
         sidecar.continue_mate()  # one that is stopped would stay behind: it has what it waits for, too

@@ -91,27 +91,6 @@ def at_a_moment(tree: Tree, lost: Process, moment: float) -> None:
     then.kill()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("which", [0, 1])
-def test_lost_around_the_death_of_the_launcher(start: Starter, which: int) -> None:
-    """E4: at 100 moments around the launcher's death a sidecar is lost: exactly one first signal, and all is gone.
-
-    The mark before the deed: where the first is lost between the two, no signal is sent, and SIGKILL ends the grace.
-    """
-    choose = random.Random(32 + which)
-    asked = []
-    for _ in range(13):
-        trees = [start("reporter", "exit=15", env={"PDWRAP_GRACE": "1s"}) for _ in range(8)]
-        for tree in trees:
-            at_a_moment(tree, tree.sidecars[which], choose.choice([0.0, choose.uniform(-0.006, 0.006)]))
-        for tree in trees:
-            tree.assert_gone()
-            asked.append(tree.signals().count(TERM))
-            assert asked[-1] == 1 or (which == 0 and asked[-1] == 0), tree.stderr
-        start.close()
-    assert asked.count(0) <= 3
-
-
 def test_signals_meant_for_the_backend(start: Starter) -> None:
     """E4: SIGKILL to the backend's whole group, or to each of its session, reaches no sidecar; they end with it."""
     for launcher in (["group"], ["session"], []):

@@ -12,7 +12,7 @@ import pytest
 import pdwrap
 
 PACKAGE = Path(pdwrap.__file__).parent
-LONGEST = 265
+LONGEST = 285
 
 #: Top first. A module imports from the layers below its own, and from those before it in its own, left to right.
 LAYERS = (

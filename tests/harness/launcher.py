@@ -10,8 +10,9 @@ end), ``threads`` (has three idle threads), ``times=N`` (forks N times), ``detac
 ``die=SECONDS`` (SIGKILLs itself so long after it has forked), ``exit`` (forks, then exits).
 
 After all of them it obeys the lines on descriptor 7 and answers each with ``done LINE``: ``thread-end``, ``setsid``,
-``setuid N``, ``exec`` (executes itself anew, same pid), ``signal N``, ``group N`` (to the child, to its group); and
-without an answer ``signal-and-die N``. At the end of the lines it exits.
+``setuid N``, ``exec`` (executes itself anew, same pid), ``thread-exec`` (the same by another thread than the first),
+``first-thread-end`` (its first thread ends alone, another goes on), ``signal N``, ``group N`` (to the child, to its
+group); and without an answer ``signal-and-die N``. At the end of the lines it exits.
 """
 
 from __future__ import annotations
@@ -63,6 +64,11 @@ class Launcher:
         self.child = child
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
+        self._woken, wake = os.pipe()
+        os.set_blocking(self._woken, False)
+        os.set_blocking(wake, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake)
 
     def start(self, options: list[str], command: list[str]) -> None:
         """Fork, here or in a thread."""
@@ -115,10 +121,8 @@ class Launcher:
             os.setgroups([])
             os.setresgid(int(value), int(value), int(value))
             os.setresuid(int(value), int(value), int(value))
-        elif word == "exec":
-            os.set_inheritable(COMMANDS, True)
-            os.set_inheritable(REPORTS, True)
-            os.execv(sys.executable, [sys.executable, "-I", "-S", __file__, f"resume={self.child}"])
+        elif word in ("exec", "thread-exec", "first-thread-end"):
+            self._become_another(line)
         elif word == "signal":
             os.kill(self.child, int(value))
         elif word == "group":
@@ -129,6 +133,53 @@ class Launcher:
         else:
             raise ValueError(line)
         say("done", line)
+
+    def _become_another(self, line: str) -> NoReturn:
+        if line == "thread-exec":
+            threading.Thread(target=self._execute, args=(line,)).start()
+            threading.Event().wait()  # execve(2) ends all other threads; the one that calls it gets our pid
+        elif line == "first-thread-end":
+            import ctypes  # takes milliseconds, and few need it
+
+            threading.Thread(target=self._go_on, args=(line,)).start()
+            ctypes.CDLL(None).pthread_exit(None)
+        self._execute(line)
+
+    def _execute(self, line: str) -> NoReturn:
+        os.set_inheritable(COMMANDS, True)
+        os.set_inheritable(REPORTS, True)
+        argv = [sys.executable, "-I", "-S", __file__, f"resume={self.child}", line]
+        os.execv(sys.executable, argv)
+
+    def _go_on(self, line: str) -> NoReturn:
+        """In another thread: serve the test when the first has ended."""
+        while True:  # until the first has become the zombie that stands for the process (proc(5))
+            with open("/proc/self/stat", encoding="ascii") as stat:
+                if stat.read().rpartition(")")[2].split()[0] == "Z":
+                    break
+            os.sched_yield()
+        say("done", line)
+        self.serve()
+        os._exit(0)
+
+    def serve(self) -> None:
+        """Report on the child and obey the test, until it lets go."""
+        poll = select.poll()
+        poll.register(COMMANDS, select.POLLIN)
+        poll.register(self._woken, select.POLLIN)
+        pending = b""
+        while True:
+            self.report()
+            for fd, _ in poll.poll():
+                if fd == self._woken:
+                    os.read(self._woken, 4096)
+                    continue
+                data = os.read(COMMANDS, 4096)
+                if not data:
+                    return
+                *lines, pending = (pending + data).split(b"\n")
+                for line in lines:
+                    self.obey(line.decode())
 
     def report(self) -> None:
         """Say what became of the child."""
@@ -147,38 +198,16 @@ class Launcher:
 def main() -> None:
     """Start the command, then serve the test until it lets go."""
     words = sys.argv[1:]
-    if words[0].startswith("resume="):
-        launcher, options, command = Launcher(int(words[0].partition("=")[2])), [], []
-    else:
-        at = words.index("--")
-        launcher, options, command = Launcher(), words[:at], words[at + 1 :]
     for fd in (COMMANDS, REPORTS):
         os.set_inheritable(fd, False)
-    woken, wake = os.pipe()
-    os.set_blocking(woken, False)
-    os.set_blocking(wake, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake)
-    if command:
-        launcher.start(options, command)
+    if words[0].startswith("resume="):
+        launcher = Launcher(int(words[0].partition("=")[2]))
+        say("done", words[1])
     else:
-        say("done exec")
-    poll = select.poll()
-    poll.register(COMMANDS, select.POLLIN)
-    poll.register(woken, select.POLLIN)
-    pending = b""
-    while True:
-        launcher.report()
-        for fd, _ in poll.poll():
-            if fd == woken:
-                os.read(woken, 4096)
-                continue
-            data = os.read(COMMANDS, 4096)
-            if not data:
-                return
-            *lines, pending = (pending + data).split(b"\n")
-            for line in lines:
-                launcher.obey(line.decode())
+        at = words.index("--")
+        launcher = Launcher()
+        launcher.start(words[:at], words[at + 1 :])
+    launcher.serve()
 
 
 if __name__ == "__main__":
