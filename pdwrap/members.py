@@ -52,14 +52,17 @@ class Members:
 
         """
         found = False
-        todo = [member.pid for member in self._members.values()]
+        todo = list(self._members.values())
         while todo:
             above = todo.pop()
-            for pid in procfs.children_of(above):
-                if pid not in self._members and (member := self._open(pid, above, procfs.stat(pid))) is not None:
+            below = procfs.children_of(above.pid)
+            if not above.alive():
+                continue  # its number may have been another's by then, and the children a stranger's (N3)
+            for pid in below:
+                if pid not in self._members and (member := self._open(pid, above.pid, procfs.stat(pid))) is not None:
                     if stopping:
                         member.send(signals.SIGSTOP)
-                    todo.append(pid)
+                    todo.append(member)
                     found = True
         for member in self._members.values():
             self._note_leader(member)

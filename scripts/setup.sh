@@ -124,6 +124,7 @@ list_missing() {
     esac
     has_program go golang-go
     has_program node nodejs
+    has_program npm npm
     has_program nginx nginx-light
     has_program redis-server redis-server
     set -- /usr/lib/postgresql/*/bin/postgres
