@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import os
 import socket
@@ -10,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.harness import Starter, Tree
+from tests.harness import Process, Starter, Tree, children
 
 WORKERS = Path(__file__).resolve().parent / "workers"
 LOADING = 60.0
@@ -44,12 +45,21 @@ class Service:
         port: int,
         *,
         options: Sequence[str] = (),
+        launcher: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         within: float = LOADING,
+        daemon: bool = False,
     ) -> None:
-        """Start ``launcher -> pdwrap [options] -- argv``, and wait until somebody listens on *port*."""
-        self.port = port
-        self.tree: Tree = start(argv=argv, options=list(options), env=env, settle=False)
+        """Start ``launcher -> pdwrap [options] -- argv``, and wait until somebody listens on *port*.
+
+        *launcher* are options of the launcher's (tests/harness/launcher.py). A *daemon* may listen later than the
+        command that made it has exited.
+        """
+        self.port, self.daemon = port, daemon
+        self.tree: Tree = start(argv=argv, options=list(options), launcher=launcher, env=env, settle=False)
+        # Several processes log at once, and a memfd is not locked for a write: without O_APPEND they write to the same
+        # place, and lines are lost (2,000 of 20,000 by four processes).
+        fcntl.fcntl(self.tree._stderr, fcntl.F_SETFL, os.O_APPEND)  # noqa: SLF001
         self._wait_until_listening(within)
 
     def _wait_until_listening(self, within: float) -> None:
@@ -58,13 +68,31 @@ class Service:
             try:
                 self.connect().close()
             except OSError as error:
-                ended = not self.tree.wrapper.alive
+                ended = not self.daemon and not self.tree.wrapper.alive
                 if ended or time.monotonic() > deadline:
                     text = f"{error}; stderr: {self.tree.stderr[-3000:]!r}; stdout: {self.tree.stdout[-1000:]!r}"
                     raise AssertionError(text) from None
                 time.sleep(0.02)  # a server that is not ours has no other way to say that it listens
             else:
                 return
+
+    @property
+    def backend(self) -> int:
+        """The backend's pid: the only child of the inner supervisor; in exec mode the pid that the launcher knows."""
+        pid = self.tree.wrapper.pid
+        if self.tree.setting.mode == "fork":
+            (inner,) = children(pid)
+            (pid,) = children(inner)
+        return pid
+
+    def hold_family(self) -> list[Process]:
+        """Every process below the backend, held from now on: `assert_gone` sees the end of each."""
+        waiting, found = [self.tree.hold(self.backend).pid], []
+        while waiting:
+            below = children(waiting.pop())
+            found += [self.tree.hold(pid) for pid in below]
+            waiting += below
+        return found
 
     def connect(self) -> socket.socket:
         """A connection to it."""
