@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import http.client
 import os
 import socket
@@ -57,9 +56,6 @@ class Service:
         """
         self.port, self.daemon = port, daemon
         self.tree: Tree = start(argv=argv, options=list(options), launcher=launcher, env=env, settle=False)
-        # Several processes log at once, and a memfd is not locked for a write: without O_APPEND they write to the same
-        # place, and lines are lost (2,000 of 20,000 by four processes).
-        fcntl.fcntl(self.tree._stderr, fcntl.F_SETFL, os.O_APPEND)  # noqa: SLF001
         self._wait_until_listening(within)
 
     def _wait_until_listening(self, within: float) -> None:

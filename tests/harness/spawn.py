@@ -118,8 +118,8 @@ class Running:
         before_exec: Callable[[], None] = lambda: None,
     ) -> None:
         """Start *argv* with /dev/null as input; *fds* replaces or adds descriptors."""
-        self._out = os.memfd_create("stdout")
-        self._err = os.memfd_create("stderr")
+        self._out = paper("stdout")
+        self._err = paper("stderr")
         with open(os.devnull, "rb") as null:
             places = {0: null.fileno(), 1: self._out, 2: self._err, **(fds or {})}
             self.pid = spawn(argv, fds=places, env=env, before_exec=before_exec)
@@ -180,6 +180,13 @@ def run_many(commands: Sequence[Sequence[str]], *, at_once: int = 8) -> list[Out
         if len(running) == at_once:
             outcomes.append(running.pop(0).wait())
     return outcomes + [each.wait() for each in running]
+
+
+def paper(name: str) -> int:
+    """A file without a name for several writers: without O_APPEND each writes to its own place, and lines are lost."""
+    descriptor = os.memfd_create(name)
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
+    return descriptor
 
 
 def pause_for(seconds: float) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .kernel import LIMIT, Process, children, describe, parent_of, reap_all
 from .sidecars import wait_for_sidecars, watchers
-from .spawn import HERE, PYTHON, clean_environment, role, spawn
+from .spawn import HERE, PYTHON, clean_environment, paper, role, spawn
 from .voice import Voice
 
 COMMANDS, REPORTS, TREE = 7, 8, 9
@@ -45,8 +45,8 @@ class Tree:
         self.setting = setting
         self.voice, self.reports = Voice(), Voice()
         obeys, self._orders = os.pipe()
-        self._stderr = os.memfd_create("stderr")
-        self._stdout = os.memfd_create("stdout")
+        self._stderr = paper("stderr")
+        self._stdout = paper("stdout")
         null = os.open(os.devnull, os.O_RDONLY)
         argv = [*setting.launcher_via, *PYTHON, str(HERE / "launcher.py"), *setting.launcher, "--"]
         fds = {0: null, 1: self._stdout, 2: self._stderr, COMMANDS: obeys, REPORTS: self.reports.writes}
