@@ -69,7 +69,10 @@ def _start_sidecar(settings: "Settings", launcher: watch.Watch, log: messages.Lo
         itself = kernel.pidfd_open(me)
         stands, ready = os.pipe()
     except OSError as error:
-        raise Refusal(f"cannot start a sidecar ({error.strerror}: {error.filename or 'descriptors'})") from None
+        raise Refusal(
+            f"cannot start a sidecar ({error.strerror}: {error.filename or 'descriptors'}): nothing was started; "
+            f"mount {procfs.ROOT}, or free some descriptors"
+        ) from None
     if itself is None:
         raise Refusal("--exec needs pidfd_open (Linux 5.3, allowed by the seccomp profile): use --fork here")
     sweep = Sweep(settings, launcher, Members(me, itself), log)

@@ -109,5 +109,6 @@ def _own_children() -> Tree:
         return Tree(older)
     except OSError as error:
         raise Refusal(
-            f"cannot list children in {procfs.ROOT} ({error.strerror}): the tree could not be ended; mount proc there"
+            f"cannot list children in {procfs.ROOT} ({error.strerror}): the tree could not be ended; mount proc there; "
+            "nothing was started"
         ) from None
