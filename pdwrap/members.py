@@ -16,7 +16,7 @@ from pdwrap.member import Member
 STOP_TIME = 0.1  # seconds that a member may take to stop before it is killed unlisted (uninterruptible sleep)
 STOP_ROUNDS = 20  # one that may not be stopped (set-uid, EPERM) can fork for ever
 SPARE = 8  # descriptors that are left to read /proc with, when there are more members than we may have descriptors
-MOST_LOOKS = 200  # one after the other, for what has another pid by the time that a listing is read
+LOOK_TIME = 0.05  # seconds in which what has another pid by the time that a listing is read is looked for
 QUIET_LOOKS = 3  # ... in which nothing new was there
 STOP_STEP = 1  # milliseconds between two looks whether all have stopped
 
@@ -77,7 +77,8 @@ class Members:
         """
         passed: set[int] = set()
         quiet = 0
-        for _look in range(MOST_LOOKS):
+        until = time.monotonic() + LOOK_TIME
+        while True:
             led = {number for number, started in self._led.items() if self._still_means(number, started)}
             new = {pid for pid in procfs.all_processes() if pid not in self._members} - passed if led else set()
             held = [member for pid in new if (member := self._open_in(led, pid, stopping=stopping)) is not None]
@@ -85,9 +86,8 @@ class Members:
                 return bool(held)
             passed |= new
             quiet = 0 if new else quiet + 1
-            if quiet == QUIET_LOOKS:
-                break  # zombies, or older ones
-        return False
+            if quiet == QUIET_LOOKS or time.monotonic() > until:
+                return False  # what is there are zombies, or older ones; or there is no end to what comes and goes
 
     def news(self) -> "list[tuple[int, int]]":
         """Give pid and start time of those that have been found since the last call."""
