@@ -36,16 +36,15 @@ class Sidecar:
     """One sidecar's state. Forked into its mate, which then is the second.
 
     Args:
-        sweep: the tree, and what can be done to it.
+        sweep: the tree, what can be done to it, and the marks that both see.
         watch: the launcher.
-        marks: what the first has done, for both to see.
 
     """
 
-    def __init__(self, sweep: Sweep, watch: Watch, marks: Marks) -> None:
+    def __init__(self, sweep: Sweep, watch: Watch) -> None:
         self.sweep = sweep
         self.watch = watch
-        self.marks = marks
+        self.marks = sweep.marks
         self.backend = sweep.members.backend
         self.mate = -1  # a pidfd
         self.life = Lifecycle(sidecar_table(graceless=sweep.settings.grace == 0), lifecycle.FIRST)
@@ -174,15 +173,6 @@ class Sidecar:
         if self.sweep.began is not None and not had_begun:
             self.sweep.announce(at_once=self.life.state == lifecycle.KILLING)
 
-    def first_signal(self) -> None:
-        """Ask the backend to end, so that the mate can tell."""
-        self.sweep.first_signal(self.marks)
-
-    def report_done(self) -> None:
-        """Tell the mate, then people."""
-        self.marks.finish()
-        self.sweep.report_done()
-
     def replace_mate(self) -> None:
         """Fork the mate. In it, this object is the second sidecar, and its mate is who made it."""
         me = -1
@@ -259,7 +249,8 @@ def watch_over(sweep: Sweep, watch: Watch, ready: int, kept: "set[int]", helper:
             waiting.poll()
         launch.close_all_but(kept | {ready})
         os.chdir("/")  # no directory is kept busy
-        sidecar = Sidecar(sweep, watch, Marks(sweep.members.backend, sweep.settings.signal))
+        sweep.marks = Marks(sweep.members.backend, sweep.settings.signal)
+        sidecar = Sidecar(sweep, watch)
         stands = True
         try:
             os.write(ready, STANDS)

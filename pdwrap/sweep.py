@@ -29,8 +29,11 @@ class Sweep:
         deadline: when the loop is to look again, on the monotonic clock; None is never.
         began: when this sidecar began to end the tree.
         reason: why, in the words of `Log.ending`.
+        marks: what both sidecars see; made by the first.
 
     """
+
+    marks: Marks
 
     def __init__(self, settings: "Settings", watch: Watch, members: Members, log: messages.Log) -> None:
         self.settings = settings
@@ -68,10 +71,10 @@ class Sweep:
         """Note the time; nobody is to be told but by a line on stderr."""
         self.began = time.monotonic()
 
-    def first_signal(self, marks: Marks) -> None:
+    def first_signal(self) -> None:
         """Ask the backend alone to end: it may have workers to drain."""
         self.members.backend.told = True
-        marks.ask()
+        self.marks.ask()
         self.continue_backend()
 
     def continue_backend(self) -> None:
@@ -95,7 +98,8 @@ class Sweep:
         self.log.survivors([(member.pid, procfs.name(member.pid)) for member in self.members.living()])
 
     def report_done(self) -> None:
-        """Say that it is over."""
+        """Tell the mate that it is over, then people."""
+        self.marks.finish()
         if self.began is not None:
             self.log.done(self.members.count - len(self.members.living()), time.monotonic() - self.began)
 

@@ -72,7 +72,7 @@ FIRSTS_STEPS = [
     ("after", "sidecar.Sidecar._wait"),
     ("before", "sweep.Sweep.list_tree"),
     ("after", "sweep.Sweep.list_tree"),
-    ("before", "sidecar.Sidecar.first_signal"),
+    ("before", "sweep.Sweep.first_signal"),
     ("before", "marks.Marks.ask"),
     ("after", "marks.Marks.ask"),
     ("before", "sweep.Sweep.continue_backend"),
