@@ -127,6 +127,9 @@ list_missing() {
     has_program npm npm
     has_program nginx nginx-light
     has_program redis-server redis-server
+    has_program shellcheck shellcheck
+    has_program systemd-analyze systemd
+    has_program tini tini
     set -- /usr/lib/postgresql/*/bin/postgres
     [ -x "$1" ] || need "PostgreSQL's server" postgresql
 }
