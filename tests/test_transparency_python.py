@@ -153,8 +153,8 @@ def test_site_customization(installed: list[str], tmp_path: Path) -> None:
 
 def test_python_backend_still_uses_them(installed: list[str], tmp_path: Path) -> None:
     """T1: a backend in Python gets its own PYTHONPATH, PYTHONOPTIMIZE, and PYTHONUNBUFFERED."""
-    (tmp_path / "select.py").write_text("mine = 'mine'\n")
-    program = "import select, sys; print(select.mine, sys.flags.optimize, sys.stdout.line_buffering, __debug__)"
+    (tmp_path / "colorsys.py").write_text("mine = 'mine'\n")  # of Python's library, and built in nowhere
+    program = "import colorsys, sys; print(colorsys.mine, sys.flags.optimize, sys.stdout.line_buffering, __debug__)"
     variables = {"PYTHONPATH": str(tmp_path), "PYTHONOPTIMIZE": "2", "PYTHONUNBUFFERED": "1"}
     env = clean_environment(variables)
     bare = run([sys.executable, "-c", program], env=env)
