@@ -11,11 +11,12 @@ sidecar dies before it stands, end-of-file on the pipe says so, and nothing is s
 """
 
 import os
+from select import POLLIN, poll
 
 from pdwrap import kernel, launch, messages, procfs, sidecar, signals, watch
 from pdwrap.members import Members
 from pdwrap.status import OWN_FAILURE, Refusal
-from pdwrap.sweep import Sweep
+from pdwrap.sweep import PATIENCE, Sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def _start_sidecar(settings: "Settings", launcher: watch.Watch, log: messages.Lo
         raise Refusal(f"cannot fork a sidecar ({error.strerror}): nothing was started") from None
     if helper == 0:
         try:
+            os.close(stands)  # pdwrap's alone, so that its end is seen
             os.setsid()  # out of reach of the signals that are meant for the backend's group and terminal
             helper_ends = kernel.pidfd_open(os.getpid())
             if os.fork() == 0:
@@ -99,8 +101,24 @@ def _start_sidecar(settings: "Settings", launcher: watch.Watch, log: messages.Lo
     os.waitpid(helper, 0)
     # A blocked SIGCHLD stays pending through exec even where its action is to be ignored (signal(7), measured).
     signals.api.sigtimedwait({signals.SIGCHLD}, 0)
-    stood = os.read(stands, messages.LONGEST_TEXT)
+    stood = _hear(stands, settings, launcher)
     os.close(stands)
     if stood != sidecar.STANDS:
         why = f" ({stood.decode(errors='replace')})" if stood else ""
         raise Refusal(f"the sidecar was lost while pdwrap started{why}: nothing was started")
+
+
+def _hear(stands: int, settings: "Settings", launcher: watch.Watch) -> bytes:
+    """Read what the sidecar says; end when the launcher has died and it says nothing: somebody has stopped it (E4)."""
+    waiting = poll()
+    waiting.register(stands, POLLIN)
+    patience = PATIENCE
+    if launcher.descriptor is not None and settings.lifeline is None:
+        watched = poll()  # no wake-ups: the kernel tells
+        watched.register(stands, POLLIN)
+        watched.register(launcher.descriptor, POLLIN)
+        watched.poll()
+    while not waiting.poll(int(patience * 1000)):
+        if launcher.gone(-1) or watch.lifeline_closed(settings.lifeline):
+            os._exit(OWN_FAILURE)  # which ends the sidecar (`sidecar.watch_over`)
+    return os.read(stands, messages.LONGEST_TEXT)

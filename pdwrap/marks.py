@@ -18,7 +18,7 @@ signal the loss of the other. This takes the place of the parent-death signal, w
 import errno
 import os
 
-from pdwrap import signals
+from pdwrap import procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,12 +60,15 @@ class Marks:
         os.set_blocking(self._asked, False)
         for each in (self._finished, self._listed, self._list):
             os.set_blocking(each, False)
-        self._sent_by_kernel = _signal_by(self._asked, backend, number)
+        # A real-time signal that finds no room is SIGIO in its place (fs/fcntl.c), of which a backend dies.
+        self._sent_by_kernel = number not in signals.QUEUED and _signal_by(self._asked, backend, number)
         for end in self._held:
             _signal_by(end, backend, signals.SIGKILL)
 
     def ask(self) -> None:
         """Send the backend the first signal, and leave the mark that says so."""
+        if self._sent_by_kernel and not _kernel_may_signal(self._backend.pid):
+            self._sent_by_kernel = not disarm(self._asked)
         os.write(self._ask, MARK)
         if not self._sent_by_kernel:
             self._backend.send(self._number)
@@ -124,3 +127,43 @@ def _signal_by(descriptor: int, backend: "Member", number: int) -> bool:
     except (ImportError, OSError):
         return False
     return True
+
+
+def disarm(descriptor: int) -> bool:
+    """Have the kernel send nothing more for this end of a pipe, whichever process writes; tell whether it will not."""
+    try:
+        import fcntl
+
+        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags & ~os.O_ASYNC)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def _kernel_may_signal(pid: int) -> bool:
+    """Tell for certain that `_signal_by` reaches `pid`, whose uid may have changed.
+
+    It is root of the machine or one of our uids that must match (fs/fcntl.c, sigio_perm): not CAP_KILL, which counts in
+    kill(2). So root of a user namespace (a rootless container) reaches nothing that has changed its uid.
+    """
+    try:
+        if os.geteuid() == 0 and procfs.read(f"{procfs.ROOT}/self/uid_map").split() == [b"0", b"0", b"4294967295"]:
+            return True
+        status = procfs.read(f"{procfs.ROOT}/{pid}/status")
+        real, _effective, saved = status.partition(b"\nUid:")[2].split()[:3]
+    except (OSError, ValueError):
+        return False
+    return not {os.getuid(), os.geteuid()}.isdisjoint((int(real), int(saved)))
+
+
+def end_with(descriptor: int) -> None:
+    """Have the kernel kill this process when the other end of this pipe is closed, though it may be stopped."""
+    try:
+        import fcntl
+
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signals.SIGKILL)
+        fcntl.fcntl(descriptor, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_ASYNC)
+    except (ImportError, OSError):
+        pass  # one that is stopped stays, until it is continued

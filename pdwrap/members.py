@@ -66,6 +66,7 @@ class Members:
                     found = True
         for member in self._members.values():
             self._note_leader(member)
+        self._forget_free_numbers()
         return found
 
     def find_by_group(self, *, stopping: bool = False) -> bool:
@@ -113,16 +114,22 @@ class Members:
     def kill(self) -> None:
         """Stop, list, until nothing new appears; then kill. A stopped process forks nothing that would be missed."""
         try:
-            for member in self._members.values():
-                member.send(signals.SIGSTOP)
-            for _round in range(STOP_ROUNDS):
-                self._wait_until_stopped()
-                below = self.refresh(stopping=True)
-                if not self.find_by_group(stopping=True) and not below:
-                    break
+            self.hold()
         finally:  # what has been stopped does not stay so, whatever went wrong
-            for member in self._members.values():
+            # Those below first: the kernel continues what is stopped in a group that is orphaned (SIGHUP and SIGCONT,
+            # setpgid(2)), and what is continued forks.
+            for member in reversed(self._members.values()):
                 member.send(signals.SIGKILL)
+
+    def hold(self) -> None:
+        """Stop, and list, until nothing new appears."""
+        for member in self._members.values():
+            member.send(signals.SIGSTOP)
+        for _round in range(STOP_ROUNDS):
+            self._wait_until_stopped()
+            below = self.refresh(stopping=True)
+            if not self.find_by_group(stopping=True) and not below:
+                break
 
     def living(self) -> list[Member]:
         """List the members that have not ended."""
@@ -175,6 +182,17 @@ class Members:
                 self._led[member.pid] = member.started
         except OSError:
             pass
+
+    def _forget_free_numbers(self) -> None:
+        """Forget the numbers of groups and sessions that nobody is in any more: they may be given to others (N3).
+
+        `_still_means` knows another by its leader, and the leader of a stranger's daemon has ended, too.
+        """
+        free = {number for number in self._led if procfs.stat(number) is None and not _is_group(number)}
+        if free:
+            free -= {seen.session for pid in procfs.all_processes() if (seen := procfs.stat(pid)) is not None}
+        for number in free:
+            del self._led[number]
 
     def _still_means(self, number: int, started: int) -> bool:
         """Tell that the number of a led group has not been reused: a new group needs a new process of that number."""

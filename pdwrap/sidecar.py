@@ -15,7 +15,7 @@ from select import POLLIN, POLLRDHUP, poll
 
 from pdwrap import kernel, launch, lifecycle, messages, signals
 from pdwrap.lifecycle import Lifecycle
-from pdwrap.marks import Marks
+from pdwrap.marks import Marks, disarm, end_with
 from pdwrap.status import OWN_FAILURE
 from pdwrap.sweep import Sweep
 from pdwrap.tables import sidecar_table
@@ -242,6 +242,7 @@ def watch_over(sweep: Sweep, watch: Watch, ready: int, kept: "set[int]", helper:
     """
     stands = False
     try:
+        end_with(ready)
         if helper is not None:
             # As long as it lives, we are below the backend, and would stop ourselves with the rest of the tree.
             waiting = poll()
@@ -252,6 +253,7 @@ def watch_over(sweep: Sweep, watch: Watch, ready: int, kept: "set[int]", helper:
         sweep.marks = Marks(sweep.members.backend, sweep.settings.signal)
         sidecar = Sidecar(sweep, watch)
         stands = True
+        disarm(ready)
         try:
             os.write(ready, STANDS)
         except BrokenPipeError:

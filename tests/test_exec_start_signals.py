@@ -6,12 +6,13 @@ import os
 import random
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from .harness import HERE, Starter, Tree, pause_for, watchers
+from .harness import HERE, LIMIT, Starter, Tree, pause_for, watchers
 
 pytestmark = pytest.mark.modes("exec")
 
@@ -171,3 +172,14 @@ def test_launcher_dies_once_there_is_a_sidecar(start: Starter) -> None:
         tree.launcher.kill()
         tree.assert_gone()
         assert_few_words(tree)
+
+
+def test_sidecar_stopped_before_it_stands(struck: Callable[..., Starter], tmp_path: Path) -> None:
+    """E4: somebody stops it, and the launcher dies: pdwrap does not wait for it for ever, and it does not stay."""
+    tree = struck("self", signal.SIGSTOP, "before", "launch.close_all_but")(argv=SLEEP, settle=False)
+    deadline = time.monotonic() + LIMIT
+    while not (tmp_path / "once-0").exists():
+        assert time.monotonic() < deadline
+        pause_for(0.002)
+    tree.launcher.kill()
+    tree.assert_gone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 
@@ -14,6 +15,9 @@ from pdwrap.member import Member
 from .harness import Process
 
 SENT = int(signal.SIGUSR1)
+NOBODY = 65534
+PR_SET_SECUREBITS = 28
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 
 
 def backend() -> tuple[Process, Member]:
@@ -111,3 +115,81 @@ def test_nobody_else() -> None:
     close_all(marks)
     process.signal(signal.SIGTERM)
     assert status(process) == 0
+
+
+@pytest.mark.parametrize("end", [0, 1])
+def test_either_end(end: int) -> None:
+    """E4: which end the kernel lets go first is its own business: the loss of each is seen by the other."""
+    process, member = backend()
+    marks = Marks(member, SENT)
+    os.close(marks._held[end])  # noqa: SLF001 - as in the death of the last holder, half done
+    assert status(process) == signal.SIGKILL
+    os.close(marks._held[1 - end])  # noqa: SLF001
+    close_all_others(marks)
+
+
+def test_backend_whom_the_kernel_may_not_signal(root: None) -> None:
+    """E3, E6: CAP_KILL counts in kill(2), not here (fs/fcntl.c, sigio_perm): root of a user namespace needs that way.
+
+    As is root without a namespace for this purpose: an ordinary user with the one capability.
+    """
+    asker = os.fork()
+    if asker == 0:
+        code = 99
+        try:
+            process, member = backend()  # stays root
+            become_a_user_with_all_capabilities()
+            marks = Marks(member, SENT)
+            marks.ask()
+            member.send(signal.SIGTERM)
+            code = os.waitstatus_to_exitcode(status(process))
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(asker, 0)[1]) == 1
+
+
+def become_a_user_with_all_capabilities() -> None:
+    """Change the uid, and keep what root may do (capabilities(7), SECBIT_NO_SETUID_FIXUP)."""
+    libc = ctypes.CDLL(None)
+    assert libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) == 0
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
+def close_all_others(marks: Marks) -> None:
+    """What is not the pipe that is held."""
+    for end in (marks._asked, marks._ask, marks._finished, marks._finish, marks._listed, marks._list):  # noqa: SLF001
+        os.close(end)
+
+
+def test_passes_on_whom_it_holds() -> None:
+    """E2, E4: all of them, in the order in which they were found, however many writes that takes; and once."""
+    process, member = backend()
+    marks = Marks(member, SENT)
+    many = [(2**22 - at, 2**40 + at) for at in range(250)]
+    assert marks.passed_on() == []
+    marks.pass_on(many[:7])
+    marks.pass_on([])
+    marks.pass_on(many[7:])
+    assert marks.passed_on() == many
+    assert marks.passed_on() == []
+    process.signal(signal.SIGTERM)
+    assert status(process) == 0
+    close_all_others(marks)
+    for end in marks._held:  # noqa: SLF001 - nobody else may
+        os.close(end)
+
+
+def test_passes_on_no_halves() -> None:
+    """E8, N3: more than the pipe holds: the sidecar is not kept waiting, and no number is cut into another's."""
+    process, member = backend()
+    marks = Marks(member, SENT)
+    many = [(2**22 - at, 2**40 + at) for at in range(10_000)]
+    marks.pass_on(many)
+    got = marks.passed_on()
+    assert 1_000 < len(got) < len(many)
+    assert got == many[: len(got)]
+    process.signal(signal.SIGTERM)
+    assert status(process) == 0
+    close_all_others(marks)
+    for end in marks._held:  # noqa: SLF001 - nobody else may
+        os.close(end)

@@ -1,0 +1,247 @@
+"""Stand-ins for what a sidecar works on, so that its loop and its actions run without a process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pdwrap import kernel, lifecycle, messages, procfs, sidecar, sweep
+from pdwrap.options import Settings
+from pdwrap.sidecar import Sidecar
+from pdwrap.sweep import Sweep
+
+from .fakes import Clock, FakeLog, FakeWatch, Script, Step
+
+BACKEND, WORKER, MATE = 60, 61, 70
+TERM, KILL, CONT = 15, 9, 18
+GRACE = 5.0
+
+Sent = list[tuple[int, "int | str"]]
+
+
+class FakeMember:
+    """In the place of `member.Member`; its descriptor is its pid."""
+
+    def __init__(self, members: FakeMembers, pid: int) -> None:
+        self.members = members
+        self.pid = pid
+        self.started = 1
+        self.descriptor: int | None = pid
+        self.told = False
+
+    def alive(self) -> bool:
+        """Tell whether the test has not ended it."""
+        return self.pid in self.members.alive
+
+    def send(self, number: int) -> None:
+        """Note a signal."""
+        self.members.sent.append((self.pid, number))
+
+
+class FakeMembers:
+    """In the place of `members.Members`.
+
+    Attributes:
+        alive: the pids of those that have not ended.
+        sent: what was sent to whom, in order.
+        below: what the next listing says; `grouped`: what the next look at the groups says.
+        looked: in which ways it was looked for more.
+        adopted: whom the mate passed on.
+        on_kill: what happens when all are killed.
+
+    """
+
+    def __init__(self, backend: int) -> None:
+        self.alive = [backend]
+        self.sent: Sent = []
+        self.backend = FakeMember(self, backend)
+        self._all = [self.backend]
+        self.ours: set[int] = set()
+        self.below = self.grouped = False
+        self.looked: list[str] = []
+        self.adopted: list[tuple[int, int]] = []
+        self.kills = 0
+        self.on_kill: Callable[[], None] = lambda: None
+
+    def add(self, pid: int) -> None:
+        """Let another one be known."""
+        self._all.append(FakeMember(self, pid))
+        self.alive.append(pid)
+
+    def refresh(self) -> bool:
+        """List; what is new is new once."""
+        self.looked.append("below")
+        found, self.below = self.below, False
+        return found
+
+    def find_by_group(self) -> bool:
+        """Look at the groups."""
+        self.looked.append("groups")
+        found, self.grouped = self.grouped, False
+        return found
+
+    def news(self) -> list[tuple[int, int]]:
+        """Give what is to be passed on: all of them, each time."""
+        return [(member.pid, member.started) for member in self._all]
+
+    def adopt(self, known: list[tuple[int, int]]) -> None:
+        """Note whom the mate held."""
+        self.adopted += known
+
+    def tell(self, number: int) -> None:
+        """Ask each that was not asked."""
+        for member in self._all:
+            if not member.told and member.alive():
+                member.told = True
+                member.send(number)
+                member.send(18)
+
+    def hold(self) -> None:
+        """Stop and list all."""
+
+    def kill(self) -> None:
+        """Kill all."""
+        self.kills += 1
+        self.on_kill()
+
+    def living(self) -> list[FakeMember]:
+        """List who has not ended."""
+        return [member for member in self._all if member.alive()]
+
+    @property
+    def count(self) -> int:
+        """How many there have been."""
+        return len(self._all)
+
+
+class FakeMarks:
+    """In the place of `marks.Marks`.
+
+    Attributes:
+        asked: the first signal has been sent; `finished`: the tree has been ended.
+        passed: whom the mate was told of, or is to hear of.
+
+    """
+
+    def __init__(self, members: FakeMembers) -> None:
+        self._members = members
+        self.asked = self.finished = False
+        self.passed: list[tuple[int, int]] = []
+
+    def ask(self) -> None:
+        """Send the first signal."""
+        self.asked = True
+        self._members.sent.append((self._members.backend.pid, "asked"))
+
+    def finish(self) -> None:
+        """Note the end."""
+        self.finished = True
+
+    def pass_on(self, members: list[tuple[int, int]]) -> None:
+        """Note whom the mate is told of."""
+        self.passed += members
+
+    def passed_on(self) -> list[tuple[int, int]]:
+        """Give that."""
+        return self.passed
+
+    def has_asked(self) -> bool:
+        """Tell whether the first signal has been sent."""
+        return self.asked
+
+    def has_finished(self) -> bool:
+        """Tell whether all has been ended."""
+        return self.finished
+
+
+class Drive:
+    """A sidecar whose kernel is the test. A step returns the descriptors that are ready: here, the pids of the dead."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock, self.watch, self.log, self.script = Clock(), FakeWatch(), FakeLog(), Script()
+        self.members = FakeMembers(BACKEND)
+        self.marks = FakeMarks(self.members)
+        self.said: list[str] = []
+        self.closed: list[int] = []
+        monkeypatch.setattr(sweep, "time", self.clock)
+        monkeypatch.setattr(sidecar, "time", self.clock)
+        monkeypatch.setattr(procfs, "name", lambda _pid: "server")
+        monkeypatch.setattr(messages, "complain", self.said.append)
+        monkeypatch.setattr(kernel, "pidfd_send_signal", lambda *sent: self.sent.append(sent))
+        monkeypatch.setattr(os, "close", self.closed.append)
+        settings = Settings()
+        settings.grace = GRACE
+        watch: Any = self.watch
+        members: Any = self.members
+        marks: Any = self.marks
+        sweeper = Sweep(settings, watch, members, self.log)
+        sweeper.marks = marks
+        self.sidecar = Sidecar(sweeper, watch)
+        self.sidecar.mate = MATE
+        monkeypatch.setattr(self.sidecar, "_wait", self.wait)
+
+    @property
+    def sent(self) -> list[tuple[int, int | str]]:
+        """What was sent to whom."""
+        return self.members.sent
+
+    @property
+    def state(self) -> str:
+        """Where it is."""
+        return self.sidecar.life.state
+
+    def wait(self) -> object:
+        """In the place of poll(2)."""
+        return self.script.wait(self.sidecar._patience()) or set()  # noqa: SLF001 - how long it would wait
+
+    def run(self, *steps: Step, second: bool = False) -> None:
+        """Run the loop to its end."""
+        self.sidecar.life.state = lifecycle.SECOND if second else lifecycle.FIRST
+        self.script.steps = list(steps)
+        self.sidecar.run()
+        assert not self.script.steps, "the loop ended early"
+
+    def die(self, *pids: int) -> Step:
+        """Make a step in which these end; 0 is the launcher."""
+
+        def ends() -> set[int]:
+            if 0 in pids:
+                self.watch.die()
+            self.members.alive[:] = [pid for pid in self.members.alive if pid not in pids]
+            return set(pids)
+
+        return ends
+
+    def later(self, seconds: float) -> Step:
+        """Make a step in which only time goes by."""
+        return lambda: self.clock.advance(seconds)
+
+    def find(self, pid: int) -> Step:
+        """Make a step in which a process is to be found; it is alive."""
+
+        def appear() -> None:
+            self.members.below = True
+            self.members.add(pid)
+
+        return appear
+
+
+def at_once(*steps: Step) -> Step:
+    """Make one step of several, in which all is ready that is ready in any."""
+
+    def all_of_them() -> set[int]:
+        ready: set[int] = set()
+        for step in steps:
+            found = step()
+            ready |= found if isinstance(found, set) else set()
+        return ready
+
+    return all_of_them
+
+
+def expect(holds: object) -> None:
+    """Assert, as an expression."""
+    assert holds
