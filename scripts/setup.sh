@@ -130,6 +130,7 @@ list_missing() {
     has_program shellcheck shellcheck
     has_program systemd-analyze systemd
     has_program tini tini
+    has_program dumb-init dumb-init
     set -- /usr/lib/postgresql/*/bin/postgres
     [ -x "$1" ] || need "PostgreSQL's server" postgresql
 }

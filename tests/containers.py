@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from .harness import PYTHON, Process, Tree, children
+from .harness import PYTHON, Process, Running, Tree, children
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -75,6 +76,12 @@ mount -t proc -o ro proc "$root/proc"
 mount -o remount,ro "$root"
 exec chroot "$root" "$@"
 """
+OUTSIDE = "pdwrap: not watching ? (pid 0)\n"
+"""What `-v` says where the parent lives in an outer namespace, as PID 1's does."""
+
+BELOW_SH = "pdwrap: not watching sh (pid 1)\n"
+"""... and where it is a shell that is PID 1."""
+
 PROBE = ["sh", "-c"]
 PROBE += [
     """
@@ -149,3 +156,37 @@ class Told:
 def status_of(tree: Tree) -> int:
     """Tell the exit status of the container, as the launcher out here saw it; -N for death by signal N."""
     return os.waitstatus_to_exitcode(tree.status())
+
+
+class Container:
+    """A container that waits: `first` is its PID 1, which reaps, as a pod's does. It ends when `running` is told to."""
+
+    def __init__(self, init: Sequence[str] = INIT) -> None:
+        """Start it with *init* as PID 1, and wait until it has begun."""
+        waits, self._end = os.pipe()
+        reads, writes = os.pipe()
+        script = "echo ready >&7; exec 7>&-; read _ <&6; exit 0"
+        self.running = Running([*CONTAINER, *init, "sh", "-c", script], fds={6: waits, 7: writes})
+        os.close(waits)
+        os.close(writes)
+        assert os.read(reads, 6) == b"ready\n", self.running.stderr
+        os.close(reads)
+        (pid,) = children(self.running.pid)
+        self.first = Process(pid)
+
+    @property
+    def enter(self) -> list[str]:
+        """A prefix that runs a command in it, from out here."""
+        return [*ENTER, str(self.first.pid)]
+
+    def end(self) -> None:
+        """Let it end: it does when nobody is left in it, and PID 1 has no child any more."""
+        os.close(self._end)
+        assert self.running.wait().code == 0
+
+    def assert_gone_with(self, tree: Tree) -> None:
+        """What was entered is gone, though the container goes on, until it is told to end."""
+        tree.assert_tree_gone()
+        assert self.first.alive
+        self.end()
+        tree.assert_gone()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .containers import CONTAINER, INIT, PROBE, Told, bare, find, launcher_of, status_of
+from .containers import BELOW_SH, CONTAINER, INIT, OUTSIDE, PROBE, Told, bare, find, launcher_of, status_of
 from .harness import Starter, Tree, run
 
 pytestmark = [pytest.mark.usefixtures("root"), pytest.mark.modes("fork", "exec")]
@@ -21,12 +21,14 @@ ENTRYPOINT = """#!/bin/sh
 exit $?
 """
 TRAPPING = """#!/bin/sh
+trap 'trapped=yes; kill -TERM $!' TERM
 "$@" &
-trap 'kill -TERM $!' TERM
-while kill -0 $! 2>&-; do
+wait $!
+status=$?
+if [ "${trapped-}" ]; then # the first `wait` was interrupted, and gave 128+15
     wait $!
     status=$?
-done
+fi
 exit $status
 """
 REPLACED = """#!/bin/sh
@@ -75,55 +77,63 @@ def test_no_proc_below_pid_1(pdwrap: list[str], mode: str) -> None:
 def test_no_proc_below_a_shell_that_is_pid_1(pdwrap: list[str], mode: str) -> None:
     """E6: with PID 1 as its parent nobody is watched: exec mode needs no /proc; fork mode does, to list children."""
     script = 'umount -l /proc; "$@"; echo "then $?"'
-    outcome = run(["unshare", "-pfm", "--kill-child", "sh", "-c", script, "sh", *pdwrap, "--", "echo", "started"])
+    outcome = run(["unshare", "-pfm", "--kill-child", "sh", "-c", script, "sh", *pdwrap, "-v", "--", "echo", "started"])
+    unseen = "pdwrap: not watching ? (pid 1)\n"
     if mode == "exec":
-        assert (outcome.stdout, outcome.stderr) == (b"started\nthen 0\n", "")
+        assert (outcome.stdout, outcome.stderr) == (b"started\nthen 0\n", unseen)
     else:
         assert outcome.stdout == b"then 125\n"
-        assert outcome.stderr.startswith("pdwrap: cannot list children in /proc")
+        assert outcome.stderr.startswith(f"{unseen}pdwrap: cannot list children in /proc")
 
 
 @pytest.mark.limit
 def test_script_without_exec(start: Starter, tmp_path: Path) -> None:
     """A script that is PID 1 and has no trap drops SIGTERM: `docker stop` reaches neither pdwrap nor the backend."""
-    tree = start("reporter", "exit=15", pdwrap_via=entrypoint(tmp_path, ENTRYPOINT), settle=False)
+    tree = start("reporter", "exit=15", options=["-v"], pdwrap_via=entrypoint(tmp_path, ENTRYPOINT), settle=False)
     backend = Told(tree)
     script = find(tree, 1)
     script.signal(signal.SIGTERM)
     find(tree, backend.pid).signal(FENCE)
     backend.got(FENCE)
     assert backend.signals() == [FENCE]
+    assert tree.stderr == BELOW_SH
     script.kill()
     tree.assert_gone()
 
 
-def test_script_with_exec(start: Starter, tmp_path: Path) -> None:
+def test_script_with_exec(start: Starter, tmp_path: Path, mode: str) -> None:
     """T2, T3, T5: a script that ends in `exec pdwrap -- x`: SIGTERM arrives once, and the status is the backend's."""
-    tree = start("reporter", "exit=15", "code=3", pdwrap_via=entrypoint(tmp_path, REPLACED), settle=False)
+    via = entrypoint(tmp_path, REPLACED)
+    tree = start("reporter", "exit=15", "code=3", options=["-v"], pdwrap_via=via, settle=False)
     backend = Told(tree)
+    assert (backend.pid == 1) == (mode == "exec")
     find(tree, 1).signal(signal.SIGTERM)
     assert status_of(tree) == 3
     tree.assert_gone()
     assert backend.signals() == [signal.SIGTERM]
+    assert tree.stderr == OUTSIDE
 
 
 def test_script_with_a_trap(start: Starter, tmp_path: Path) -> None:
     """T2, T3: a script that forks pdwrap and hands SIGTERM on: it arrives once, and the script learns the status."""
-    tree = start("reporter", "exit=15", "code=3", pdwrap_via=entrypoint(tmp_path, TRAPPING), settle=False)
+    via = entrypoint(tmp_path, TRAPPING)
+    tree = start("reporter", "exit=15", "code=3", options=["-v"], pdwrap_via=via, settle=False)
     backend = Told(tree)
     find(tree, 1).signal(signal.SIGTERM)
     assert status_of(tree) == 3
     tree.assert_gone()
     assert backend.signals() == [signal.SIGTERM]
+    assert tree.stderr == BELOW_SH
 
 
 @pytest.mark.parametrize("text", [ENTRYPOINT, TRAPPING], ids=["without-exec", "with-a-trap"])
 def test_script_is_killed(start: Starter, family: list[str], tmp_path: Path, text: str) -> None:
     """E1: PID 1 dies, and with it, by the kernel, all that is in its namespace (pid_namespaces(7)): no watch needed."""
-    tree = start("stubborn", *family, pdwrap_via=entrypoint(tmp_path, text), settle=False)
+    tree = start("stubborn", *family, options=["-v"], pdwrap_via=entrypoint(tmp_path, text), settle=False)
     Told(tree)
     find(tree, 1).kill()
     tree.assert_gone()
+    assert tree.stderr.startswith(BELOW_SH)
 
 
 @pytest.mark.parametrize(

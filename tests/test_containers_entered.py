@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from .containers import CONTAINER, ENTER, INIT, Told, find, inside
-from .harness import Process, Running, Starter, Tree, children, run
+from .containers import CONTAINER, ENTER, OUTSIDE, Container, Told, find, inside
+from .harness import Running, Starter, children, run
 from .test_pid1 import wait_without_zombies
 
 pytestmark = [pytest.mark.usefixtures("root"), pytest.mark.modes("fork", "exec")]
@@ -22,40 +22,6 @@ FROM_FIFO = ["sh", "-c", 'exec 5<"$1"; shift; exec "$@"', "sh"]
 TO_FIFO = ["sh", "-c", 'exec 5>"$1"; shift; exec "$@"', "sh"]
 
 
-class Container:
-    """A container that waits: `first` is its PID 1, which reaps, as a pod's does. It ends when `running` is told to."""
-
-    def __init__(self) -> None:
-        """Start it, and wait until it has begun."""
-        waits, self._end = os.pipe()
-        reads, writes = os.pipe()
-        script = "echo ready >&7; exec 7>&-; read _ <&6; exit 0"
-        self.running = Running([*CONTAINER, *INIT, "sh", "-c", script], fds={6: waits, 7: writes})
-        os.close(waits)
-        os.close(writes)
-        assert os.read(reads, 6) == b"ready\n", self.running.stderr
-        os.close(reads)
-        (pid,) = children(self.running.pid)
-        self.first = Process(pid)
-
-    @property
-    def enter(self) -> list[str]:
-        """A prefix that runs a command in it, from out here."""
-        return [*ENTER, str(self.first.pid)]
-
-    def end(self) -> None:
-        """Let it end: it does when nobody is left in it, and PID 1 has no child any more."""
-        os.close(self._end)
-        assert self.running.wait().code == 0
-
-    def assert_gone_with(self, tree: Tree) -> None:
-        """What was entered is gone, though the container goes on, until it is told to end."""
-        tree.assert_tree_gone()
-        assert self.first.alive
-        self.end()
-        tree.assert_gone()
-
-
 @pytest.mark.limit
 def test_launcher_outside_is_not_watched(start: Starter) -> None:
     """As by `docker exec`: the parent is outside and shows as 0, so its death cannot be seen; signals arrive once."""
@@ -64,7 +30,7 @@ def test_launcher_outside_is_not_watched(start: Starter) -> None:
     backend = Told(tree)
     held = find(tree, backend.pid)
     pdwrap = find(tree, inside(children(tree.wrapper.pid)[0]))
-    assert tree.stderr == "pdwrap: not watching ? (pid 0)\n"
+    assert tree.stderr == OUTSIDE
     tree.launcher.kill()
     assert tree.launcher.gone()
     pdwrap.signal(FENCE)
@@ -112,10 +78,11 @@ def test_name_of_a_launcher_outside(pdwrap: list[str]) -> None:
 def test_end_of_the_container(start: Starter, family: list[str]) -> None:
     """E1: PID 1 dies: the kernel ends what was entered, too; nothing of pdwrap stays behind, inside or outside."""
     container = Container()
-    tree = start("stubborn", *family, pdwrap_via=container.enter, settle=False)
+    tree = start("stubborn", *family, options=["-v"], pdwrap_via=container.enter, settle=False)
     Told(tree)
     container.first.kill()
     tree.assert_gone()
+    assert tree.stderr == OUTSIDE
 
 
 @pytest.mark.parametrize("mounts", ["shared", "own"])

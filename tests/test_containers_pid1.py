@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .containers import CONTAINER, NO_PROC, PROBE, Told, bare, find, status_of
+from .containers import CONTAINER, NO_PROC, OUTSIDE, PROBE, Told, bare, find, status_of
 from .harness import Outcome, Starter, children, run
 
 pytestmark = pytest.mark.usefixtures("root")
@@ -30,7 +30,7 @@ def run_with_lifeline(argv: list[str]) -> Outcome:
 @EXEC
 def test_orderly_stop(start: Starter) -> None:
     """T2, T6: in exec mode the backend is PID 1 itself, without a child; SIGTERM from outside reaches it once."""
-    tree = start("reporter", "exit=15", "code=3", pdwrap_via=CONTAINER, settle=False)
+    tree = start("reporter", "exit=15", "code=3", options=["-v"], pdwrap_via=CONTAINER, settle=False)
     backend = Told(tree)
     assert backend.pid == 1
     first = find(tree, 1)
@@ -39,6 +39,7 @@ def test_orderly_stop(start: Starter) -> None:
     assert status_of(tree) == 3
     tree.assert_gone()
     assert backend.signals() == [signal.SIGTERM]
+    assert tree.stderr == OUTSIDE
 
 
 @BOTH
@@ -47,8 +48,8 @@ def test_backend_without_a_handler(start: Starter, mode: str) -> None:
 
     A dropped signal is not pending, so what exec mode's backend ends by is the SIGKILL that follows.
     """
-    tree = start("plain", pdwrap_via=CONTAINER, settle=False)
-    tree.voice.next("ready", "backend")
+    tree = start("plain", options=["-v"], pdwrap_via=CONTAINER, settle=False)
+    assert (Told(tree).pid == 1) == (mode == "exec")
     first = find(tree, 1)
     first.signal(signal.SIGTERM)
     if mode == "fork":
@@ -59,6 +60,7 @@ def test_backend_without_a_handler(start: Starter, mode: str) -> None:
         assert first.alive
         first.kill()
     tree.assert_gone()
+    assert tree.stderr.startswith(OUTSIDE)
 
 
 @EXEC
@@ -71,15 +73,17 @@ def test_exec_mode_with_a_lifeline_is_refused(pdwrap: list[str]) -> None:
 
 
 @BOTH
-def test_bare_read_only_root(start: Starter, tmp_path: Path) -> None:
+def test_bare_read_only_root(start: Starter, mode: str, tmp_path: Path) -> None:
     """T5: nothing can be written, and neither /tmp nor /dev is there: pdwrap misses nothing."""
-    tree = start("reporter", "exit=15", "code=3", pdwrap_via=bare(tmp_path), via=PROBE, settle=False)
+    via = bare(tmp_path)
+    tree = start("reporter", "exit=15", "code=3", options=["-v"], pdwrap_via=via, via=PROBE, settle=False)
     backend = Told(tree)
+    assert (backend.pid == 1) == (mode == "exec")
     find(tree, 1).signal(signal.SIGTERM)
     assert status_of(tree) == 3
     tree.assert_gone()
     assert backend.signals() == [signal.SIGTERM]
-    assert tree.stderr == ""
+    assert tree.stderr == OUTSIDE
 
 
 def test_lifeline_in_a_bare_read_only_root(start: Starter, family: list[str], tmp_path: Path) -> None:
@@ -108,8 +112,8 @@ def test_no_proc(pdwrap: list[str]) -> None:
 @EXEC
 def test_no_proc_and_nothing_to_watch(pdwrap: list[str]) -> None:
     """T3: exec mode has nobody to watch as PID 1, and is a plain exec: it needs no /proc."""
-    outcome = run([*NO_PROC, *pdwrap, "--", "sh", "-c", "echo $$; exit 4"])
-    assert (outcome.code, outcome.stdout, outcome.stderr) == (4, b"1\n", "")
+    outcome = run([*NO_PROC, *pdwrap, "-v", "--", "sh", "-c", "echo $$; exit 4"])
+    assert (outcome.code, outcome.stdout, outcome.stderr) == (4, b"1\n", OUTSIDE)
 
 
 def test_no_proc_and_a_lifeline(pdwrap: list[str]) -> None:

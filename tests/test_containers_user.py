@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .containers import CONTAINER, INIT, Told, find, launcher_of, status_of
+from .containers import CONTAINER, INIT, OUTSIDE, Told, find, launcher_of, status_of
 from .harness import Starter, run
 from .test_pid1 import ORPHANS
 
@@ -60,8 +60,10 @@ def user(tmp_path: Path) -> list[str]:
 
 def test_orderly_stop(start: Starter, user: list[str], mode: str) -> None:
     """T5, T2: as PID 1, root inside and nobody outside: SIGTERM arrives once, and the status is the backend's."""
-    tree = start("reporter", "exit=15", "code=3", pdwrap_via=[*user, *ROOTLESS], settle=False)
+    via = [*user, *ROOTLESS]
+    tree = start("reporter", "exit=15", "code=3", options=["-v"], pdwrap_via=via, settle=False)
     backend = Told(tree)
+    assert (backend.pid == 1) == (mode == "exec")
     first = find(tree, 1)
     if user:
         assert os.stat(f"/proc/{first.pid}").st_uid == NOBODY
@@ -69,7 +71,7 @@ def test_orderly_stop(start: Starter, user: list[str], mode: str) -> None:
     assert status_of(tree) == 3
     tree.assert_gone()
     assert backend.signals() == [signal.SIGTERM]
-    assert tree.stderr == ""
+    assert tree.stderr == OUTSIDE
 
 
 @pytest.mark.modes("fork")

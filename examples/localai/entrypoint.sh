@@ -1,9 +1,11 @@
 #!/bin/sh
-# Entrypoint of a LocalAI image with pdwrap (see the Dockerfile beside it): puts pdwrap in front of every backend that
-# is there, then goes on as the image does without it.
+# Starts LocalAI with pdwrap in front of each of its backends: for a container in which something outlives LocalAI, such
+# as a supervisor that starts it again (s6, supervisord). Where LocalAI is the container's only program, its backends
+# need no wrapper: see the Dockerfile beside this file.
 #
-# At each start, since backends are in a volume, and an upgrade by LocalAI replaces them. What LocalAI installs while it
-# runs is wrapped at the next start; until then: docker exec CONTAINER pdwrap-localai /backends
+# The wrappers are put there at each start, since backends are in a volume, and an upgrade by LocalAI replaces them.
+# What LocalAI installs while it runs is wrapped at the next start; until then: docker exec CONTAINER pdwrap-localai
+# /backends
 set -u
 
 backends=${LOCALAI_BACKENDS_PATH:-${BACKENDS_PATH:-/backends}}
@@ -16,5 +18,5 @@ for each in "$backends"/*/run.sh; do
     fi
 done
 
-# exec: SIGTERM, which `docker stop` sends to PID 1, has to reach LocalAI. Its own entrypoint ends in exec, too.
+# exec: SIGTERM has to reach LocalAI. The image's own entrypoint ends in exec, too.
 exec "${LOCALAI_ENTRYPOINT:-/entrypoint.sh}" "$@"
