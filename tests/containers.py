@@ -85,15 +85,15 @@ BELOW_SH = "pdwrap: not watching sh (pid 1)\n"
 PROBE = ["sh", "-c"]
 PROBE += [
     """
-for each in /x /proc/x /usr/x; do
+for each in /x /proc/x /usr/x /tmp/x; do
     if (: >"$each") 2>&-; then exit 97; fi
 done
-if [ -e /tmp ] || [ -e /dev ]; then exit 98; fi
+if [ -e /dev ]; then exit 98; fi # a checkout may be below /tmp, which is there then, and empty but for it
 exec "$@"
 """,
     "sh",
 ]
-"""A prefix that goes on only where nothing can be written, and where neither /tmp nor /dev is."""
+"""A prefix that goes on only where nothing can be written, /tmp included, and where no /dev is."""
 
 
 def bare(folder: Path) -> list[str]:
