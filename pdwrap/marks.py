@@ -47,6 +47,7 @@ class Marks:
         "_list",
         "_listed",
         "_number",
+        "_reaches_all",
         "_sent_by_kernel",
     )
 
@@ -62,12 +63,13 @@ class Marks:
             os.set_blocking(each, False)
         # A real-time signal that finds no room is SIGIO in its place (fs/fcntl.c), of which a backend dies.
         self._sent_by_kernel = number not in signals.QUEUED and _signal_by(self._asked, backend, number)
+        self._reaches_all = _is_root_of_the_machine()
         for end in self._held:
             _signal_by(end, backend, signals.SIGKILL)
 
     def ask(self) -> None:
         """Send the backend the first signal, and leave the mark that says so."""
-        if self._sent_by_kernel and not _kernel_may_signal(self._backend.pid):
+        if self._sent_by_kernel and not self._reaches_all and not _kernel_may_signal(self._backend.pid):
             self._sent_by_kernel = not disarm(self._asked)
         os.write(self._ask, MARK)
         if not self._sent_by_kernel:
@@ -141,6 +143,14 @@ def disarm(descriptor: int) -> bool:
     return True
 
 
+def _is_root_of_the_machine() -> bool:
+    try:
+        every = [b"0", b"0", b"4294967295"]  # user_namespaces(7): all ids as they are
+        return os.geteuid() == 0 and procfs.read(f"{procfs.ROOT}/self/uid_map").split() == every
+    except OSError:
+        return False
+
+
 def _kernel_may_signal(pid: int) -> bool:
     """Tell for certain that `_signal_by` reaches `pid`, whose uid may have changed.
 
@@ -148,8 +158,6 @@ def _kernel_may_signal(pid: int) -> bool:
     kill(2). So root of a user namespace (a rootless container) reaches nothing that has changed its uid.
     """
     try:
-        if os.geteuid() == 0 and procfs.read(f"{procfs.ROOT}/self/uid_map").split() == [b"0", b"0", b"4294967295"]:
-            return True
         status = procfs.read(f"{procfs.ROOT}/{pid}/status")
         real, _effective, saved = status.partition(b"\nUid:")[2].split()[:3]
     except (OSError, ValueError):

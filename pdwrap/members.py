@@ -66,7 +66,6 @@ class Members:
                     found = True
         for member in self._members.values():
             self._note_leader(member)
-        self._forget_free_numbers()
         return found
 
     def find_by_group(self, *, stopping: bool = False) -> bool:
@@ -183,7 +182,7 @@ class Members:
         except OSError:
             pass
 
-    def _forget_free_numbers(self) -> None:
+    def forget_free_numbers(self) -> None:
         """Forget the numbers of groups and sessions that nobody is in any more: they may be given to others (N3).
 
         `_still_means` knows another by its leader, and the leader of a stranger's daemon has ended, too.

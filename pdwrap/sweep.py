@@ -56,6 +56,7 @@ class Sweep:
 
     def find_more(self, *, by_group: bool) -> bool:
         """List again; tell whether something new was found."""
+        self.members.forget_free_numbers()
         below = self.members.refresh()
         return (by_group and self.members.find_by_group()) or below
 

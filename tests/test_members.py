@@ -148,12 +148,12 @@ def test_number_of_an_empty_group_is_free(tree: tuple[Members, int]) -> None:
     held = Process(its_child)
     os.kill(leader, signal.SIGKILL)
     os.waitpid(leader, 0)
-    members.refresh()
+    members.forget_free_numbers()
     assert leader in members._led  # noqa: SLF001 - the group is there
     held.kill()
     assert held.gone()
     os.waitpid(its_child, 0)  # it fell to us
-    members.refresh()
+    members.forget_free_numbers()
     assert leader not in members._led  # noqa: SLF001
 
 
