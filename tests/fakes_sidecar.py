@@ -77,6 +77,10 @@ class FakeMembers:
         found, self.below = self.below, False
         return found
 
+    def forget_free_numbers(self) -> None:
+        """Nothing to forget: numbers are not reused here."""
+        self.looked.append("numbers")
+
     def find_by_group(self) -> bool:
         """Look at the groups."""
         self.looked.append("groups")

@@ -88,7 +88,7 @@ def test_finds_more(drive: Drive, below: bool, grouped: bool, by_group: bool) ->
     """E2: in either way, and both are tried; by groups only when the backend can have no more children."""
     drive.members.below, drive.members.grouped = below, grouped
     assert drive.sweep.find_more(by_group=by_group) == (below or (grouped and by_group))
-    assert drive.members.looked == ["below", *["groups"] * by_group]
+    assert drive.members.looked == ["numbers", "below", *["groups"] * by_group]
 
 
 def errors(*raised: BaseException | None) -> Callable[[], None]:
