@@ -120,8 +120,11 @@ class Brood:
 
     def reap(self) -> list[int]:
         """Reap the dead; the living are returned."""
-        ours = set(children(os.getpid())) - self._strangers
-        return [pid for pid in ours if os.waitpid(pid, os.WNOHANG)[0] == 0]
+        while ours := set(children(os.getpid())) - self._strangers:
+            if living := [pid for pid in ours if os.waitpid(pid, os.WNOHANG)[0] == 0]:
+                return living
+            # All have ended since they were listed, and what was below them has fallen to us: list again.
+        return []
 
     def end(self) -> list[int]:
         """Kill all, what falls to us meanwhile too. Those that SIGKILL cannot end are returned."""
