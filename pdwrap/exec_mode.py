@@ -112,13 +112,12 @@ def _hear(stands: int, settings: "Settings", launcher: watch.Watch) -> bytes:
     """Read what the sidecar says; end when the launcher has died and it says nothing: somebody has stopped it (E4)."""
     waiting = poll()
     waiting.register(stands, POLLIN)
-    patience = PATIENCE
     if launcher.descriptor is not None and settings.lifeline is None:
         watched = poll()  # no wake-ups: the kernel tells
         watched.register(stands, POLLIN)
         watched.register(launcher.descriptor, POLLIN)
         watched.poll()
-    while not waiting.poll(int(patience * 1000)):
+    while not waiting.poll(int(PATIENCE * 1000)):
         if launcher.gone(-1) or watch.lifeline_closed(settings.lifeline):
             os._exit(OWN_FAILURE)  # which ends the sidecar (`sidecar.watch_over`)
     return os.read(stands, messages.LONGEST_TEXT)

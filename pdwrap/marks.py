@@ -15,7 +15,6 @@ signal the loss of the other. This takes the place of the parent-death signal, w
 (prctl(2)), would spoil the grace, and takes the backend away before its tree can be listed (38 of 60 trials).
 """
 
-import errno
 import os
 
 from pdwrap import procfs, signals
@@ -117,27 +116,40 @@ def _is_marked(descriptor: int) -> bool:
 
 def _signal_by(descriptor: int, backend: "Member", number: int) -> bool:
     """Have the kernel signal `backend` when something happens to this end of a pipe; tell whether it will."""
+    # Alive afterwards: so the number, which may have been another's by then, was its own.
+    return _own(descriptor, backend.pid, number) and backend.alive() and _set_async(descriptor, on=True)
+
+
+def end_with(descriptor: int) -> None:
+    """Have the kernel kill this process when the other end of this pipe is closed, though it may be stopped."""
+    if _own(descriptor, os.getpid(), signals.SIGKILL):
+        _set_async(descriptor, on=True)  # else one that is stopped stays, until it is continued
+
+
+def disarm(descriptor: int) -> bool:
+    """Have the kernel send nothing more for this end of a pipe, whichever process writes; tell whether it will not."""
+    return _set_async(descriptor, on=False)
+
+
+def _own(descriptor: int, pid: int, number: int) -> bool:
+    """Say who is to get which signal for this end of a pipe; tell whether the kernel takes it."""
     try:
         import fcntl  # not on the way to the backend's exec
 
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, number)
-        fcntl.fcntl(descriptor, fcntl.F_SETOWN, backend.pid)
-        if not backend.alive():  # its number may have been another's by then
-            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
-        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
-        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_ASYNC)
+        fcntl.fcntl(descriptor, fcntl.F_SETOWN, pid)
     except (ImportError, OSError):
         return False
     return True
 
 
-def disarm(descriptor: int) -> bool:
-    """Have the kernel send nothing more for this end of a pipe, whichever process writes; tell whether it will not."""
+def _set_async(descriptor: int, *, on: bool) -> bool:
+    """Switch the signals of this end of a pipe on or off; tell whether that was done."""
     try:
         import fcntl
 
         flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
-        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags & ~os.O_ASYNC)
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_ASYNC if on else flags & ~os.O_ASYNC)
     except (ImportError, OSError):
         return False
     return True
@@ -163,15 +175,3 @@ def _kernel_may_signal(pid: int) -> bool:
     except (OSError, ValueError):
         return False
     return not {os.getuid(), os.geteuid()}.isdisjoint((int(real), int(saved)))
-
-
-def end_with(descriptor: int) -> None:
-    """Have the kernel kill this process when the other end of this pipe is closed, though it may be stopped."""
-    try:
-        import fcntl
-
-        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signals.SIGKILL)
-        fcntl.fcntl(descriptor, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_ASYNC)
-    except (ImportError, OSError):
-        pass  # one that is stopped stays, until it is continued

@@ -116,12 +116,12 @@ class Sweep:
 
     def kill_until_empty(self) -> None:
         """Kill what can be found, without a table, for a sidecar whose own state can no longer be trusted (E8)."""
-        until = time.monotonic() + KILL_TIME
+        began = time.monotonic()
         listed = False
-        while time.monotonic() < until:
+        while time.monotonic() < began + KILL_TIME:
             try:
                 # What is killed before it was listed hides what is below it: a lack (memory, files) may pass.
-                if not listed and time.monotonic() < until - KILL_TIME + PATIENCE:
+                if not listed and time.monotonic() < began + PATIENCE:
                     self.members.hold()
                     listed = True
                 self.members.kill()
