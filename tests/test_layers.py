@@ -58,7 +58,10 @@ TOO_DEAR = {
 }
 
 #: A tool of its own on top of all that, which nothing of it knows; top first, each imports from those after it.
-LOCALAI = ("__main__", "command", "wrap", "record", "find", "locate", "disk", "script", "trouble", "__init__")
+LOCALAI = (
+    *("__main__", "command", "wrap", "upgrades", "backends", "own_command", "disk", "script", "errors"),
+    "__init__",
+)
 
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

@@ -8,9 +8,9 @@ import click
 
 from pdwrap import __version__, cli
 from pdwrap.exec_mode import MEANINGLESS
-from pdwrap.localai import locate, wrap
-from pdwrap.localai.find import Target, find
-from pdwrap.localai.trouble import Trouble, from_error, shown
+from pdwrap.localai import own_command, wrap
+from pdwrap.localai.backends import Target, find
+from pdwrap.localai.errors import Trouble, from_error, shown
 from pdwrap.status import Refusal
 
 HELP = """Put pdwrap in front of LocalAI's backends, so that they end when LocalAI dies.
@@ -71,7 +71,7 @@ def _run(paths: Sequence[str], options: list[str], *, check: bool, unwrap: bool)
     if unwrap:
         return _each(paths, lambda target: (True, wrap.unwrap(target)))
     wanted, parent = read(options)
-    pdwrap = locate.find()
+    pdwrap = own_command.find()
     return _each(paths, lambda target: (True, wrap.wrap(target, pdwrap, wanted, parent=parent)))
 
 

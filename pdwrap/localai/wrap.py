@@ -14,11 +14,11 @@ Wrapping is two renames: the original gets its second name, then the wrapper tak
 import os
 import stat
 
-from pdwrap.localai import record, script
+from pdwrap.localai import script, upgrades
 from pdwrap.localai.disk import Folder, opened
-from pdwrap.localai.find import Target
+from pdwrap.localai.backends import Target
 from pdwrap.localai.script import SUFFIX
-from pdwrap.localai.trouble import Trouble, shown
+from pdwrap.localai.errors import Trouble, shown
 
 WRAPPED, PLAIN, REPLACED, LINKED, LOST = "wrapped", "not wrapped", "replaced", "linked", "lost"
 
@@ -46,7 +46,7 @@ def state(folder: Folder, target: Target) -> str:
             raise Trouble(f"wrapped, but {shown(original)} is gone: install the backend anew")
         return WRAPPED
     if there is None:
-        return REPLACED if record.knows(target) else PLAIN
+        return REPLACED if upgrades.knows(target) else PLAIN
     if not (stat.S_ISREG(there.st_mode) or stat.S_ISLNK(there.st_mode)):
         raise Trouble(f"{shown(original)} is in the way, and not ours: remove it")
     return PLAIN if _same(folder, name, original) else REPLACED
@@ -98,7 +98,7 @@ def wrap(target: Target, pdwrap: list[str], options: list[str], *, parent: bool)
                     folder.remove(original)
                 raise
         folder.clear(name, original)
-    record.note(target, wrapped=True)
+    upgrades.note(target, wrapped=True)
     return said
 
 
@@ -118,7 +118,7 @@ def unwrap(target: Target) -> str:
                 folder.remove(original)
             said = PLAIN
         folder.clear(name, original)
-    record.note(target, wrapped=False)
+    upgrades.note(target, wrapped=False)
     return said
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from pdwrap.localai import disk, script, wrap
-from pdwrap.localai.find import Target
+from pdwrap.localai.backends import Target
 
-from .test_localai_wrap import ORIGINAL, RUN, make, snapshot
+from tests.localai.test_wrap import ORIGINAL, RUN, make, snapshot
 
 PDWRAP = ["/bin/true"]
 NEWER = f"{RUN}# newer\n"

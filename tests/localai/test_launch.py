@@ -18,7 +18,7 @@ import pytest
 
 from pdwrap.localai import command
 
-from .harness import CLOSED, LIMIT, PYTHON, Process, clean_environment, reap_all, spawn
+from tests.harness import CLOSED, LIMIT, PYTHON, Process, clean_environment, reap_all, spawn
 
 LAUNCHER = """
 import ctypes, os, select, signal, sys

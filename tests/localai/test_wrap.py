@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from pdwrap.localai import command, locate, script
-from pdwrap.localai.trouble import Trouble
+from pdwrap.localai import command, own_command, script
+from pdwrap.localai.errors import Trouble
 
-from .harness import reap_all
+from tests.harness import reap_all
 
 ORIGINAL = "run.sh.pdwrap-original"
 RUN = '#!/bin/sh\necho "$0" "$#" "$@"\n'
@@ -339,7 +339,7 @@ def test_folder_of_another(root: None) -> None:
                 os.setresuid(65534, 65534, 65534)
                 os.dup2(write, 2)
                 sys.stderr = os.fdopen(2, "w")
-                locate.find = lambda: ["/bin/true"]
+                own_command.find = lambda: ["/bin/true"]
                 status = command.main([place])
                 sys.stderr.flush()
                 os._exit(status)
@@ -371,7 +371,7 @@ def test_read_only_file_system(tmp_path: Path, tool: Wrap, monkeypatch: pytest.M
 def test_pdwrap_is_gone(tmp_path: Path, tool: Wrap, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrapper whose pdwrap was removed is told, and can be wrapped anew."""
     make(tmp_path / "one")
-    monkeypatch.setattr(locate, "find", lambda: ["/gone/python", "-I", "/gone/pdwrap"])
+    monkeypatch.setattr(own_command, "find", lambda: ["/gone/python", "-I", "/gone/pdwrap"])
     assert tool(tmp_path)[0] == 0
     gone = "wrapped, but pdwrap is gone: /gone/python /gone/pdwrap: wrap it again"
     assert tool(tmp_path, "--check") == (1, f"{tmp_path}/one: {gone}\n", "")
@@ -382,11 +382,11 @@ def test_pdwrap_is_gone(tmp_path: Path, tool: Wrap, monkeypatch: pytest.MonkeyPa
 
 def test_locate_tries_what_it_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command line that is written into wrappers is absolute, and was tried; without one nothing is written."""
-    found = locate.find()
+    found = own_command.find()
     assert os.path.isabs(found[0])
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(Trouble, match="no pdwrap starts"):
-        locate.find()
+        own_command.find()
 
 
 def test_as_a_module(tmp_path: Path) -> None:

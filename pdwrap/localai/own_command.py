@@ -6,7 +6,7 @@ import sys
 import sysconfig
 
 import pdwrap
-from pdwrap.localai.trouble import Trouble
+from pdwrap.localai.errors import Trouble
 
 #: pdwrap starts in some 15 ms.
 _PATIENCE = 60

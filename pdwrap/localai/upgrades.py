@@ -8,7 +8,7 @@ import json
 import os
 
 from pdwrap.localai.disk import Folder, opened
-from pdwrap.localai.find import Target
+from pdwrap.localai.backends import Target
 
 FILE = ".pdwrap-wrapped"
 

@@ -9,7 +9,7 @@ import os
 from typing import NamedTuple
 
 from pdwrap.localai.script import SUFFIX
-from pdwrap.localai.trouble import Trouble
+from pdwrap.localai.errors import Trouble
 
 RUN = "run.sh"
 METADATA = "metadata.json"
