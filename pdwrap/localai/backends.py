@@ -8,8 +8,8 @@ import json
 import os
 from typing import NamedTuple
 
-from pdwrap.localai.script import SUFFIX
 from pdwrap.localai.errors import Trouble
+from pdwrap.localai.script import SUFFIX
 
 RUN = "run.sh"
 METADATA = "metadata.json"

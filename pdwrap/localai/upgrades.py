@@ -7,8 +7,8 @@ A hidden file in the folder of all backends, where LocalAI looks at folders alon
 import json
 import os
 
-from pdwrap.localai.disk import Folder, opened
 from pdwrap.localai.backends import Target
+from pdwrap.localai.disk import Folder, opened
 
 FILE = ".pdwrap-wrapped"
 

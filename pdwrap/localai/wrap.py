@@ -15,10 +15,10 @@ import os
 import stat
 
 from pdwrap.localai import script, upgrades
-from pdwrap.localai.disk import Folder, opened
 from pdwrap.localai.backends import Target
-from pdwrap.localai.script import SUFFIX
+from pdwrap.localai.disk import Folder, opened
 from pdwrap.localai.errors import Trouble, shown
+from pdwrap.localai.script import SUFFIX
 
 WRAPPED, PLAIN, REPLACED, LINKED, LOST = "wrapped", "not wrapped", "replaced", "linked", "lost"
 

@@ -16,7 +16,6 @@ import pytest
 
 from pdwrap.localai import disk, script, wrap
 from pdwrap.localai.backends import Target
-
 from tests.localai.test_wrap import ORIGINAL, RUN, make, snapshot
 
 PDWRAP = ["/bin/true"]

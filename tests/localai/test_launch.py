@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from pdwrap.localai import command
-
 from tests.harness import CLOSED, LIMIT, PYTHON, Process, clean_environment, reap_all, spawn
 
 LAUNCHER = """

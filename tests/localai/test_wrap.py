@@ -16,7 +16,6 @@ import pytest
 
 from pdwrap.localai import command, own_command, script
 from pdwrap.localai.errors import Trouble
-
 from tests.harness import reap_all
 
 ORIGINAL = "run.sh.pdwrap-original"
