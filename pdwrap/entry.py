@@ -7,7 +7,7 @@ import os
 import sys
 
 from pdwrap import messages, options
-from pdwrap.status import OWN_FAILURE, Refusal
+from pdwrap.exit_status import OWN_FAILURE, Refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ def main(arguments: "list[str]") -> "NoReturn":
         elif arguments and not arguments[0].startswith("-"):
             settings, command = options.read(os.environ), arguments
         else:
-            from pdwrap import cli
+            from pdwrap.cli import click_parser
 
-            settings, command = cli.parse(arguments)
+            settings, command = click_parser.parse(arguments)
         _run(settings, command, first_parent)
     except Refusal as refusal:
         messages.complain(str(refusal))
@@ -42,15 +42,16 @@ def main(arguments: "list[str]") -> "NoReturn":
 
 def _run(settings: options.Settings, command: "list[str]", first_parent: int) -> "NoReturn":
     if not hasattr(os, "fork"):
-        from pdwrap import unwatched
+        from pdwrap.cli import unsupported
 
-        unwatched.run(command)
+        unsupported.run(command)
     if sys.platform != "linux":
         raise Refusal("pdwrap needs Linux: no subreaper, so nothing could be promised for a tree; nothing was started")
     if settings.mode == "exec":
-        from pdwrap import exec_mode
+        from pdwrap.exec_mode import start as exec_mode
 
         exec_mode.run(settings, command, first_parent)
-    from pdwrap import supervisor
 
-    supervisor.run(settings, command, first_parent)
+    from pdwrap.fork_mode import start as fork_mode
+
+    fork_mode.run(settings, command, first_parent)

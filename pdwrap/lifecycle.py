@@ -9,6 +9,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# All times, in seconds. E7's sum with the default grace: 5 of grace, PATIENCE for a late supervisor, KILL_TIME: 9.
+# Where the inner is late in killing, the outer steps in KILL_TIME + PATIENCE - LAST after "killing", and leaves LAST
+# later.
+#: From SIGKILL until what is still there is named and left: a process that is frozen or in uninterruptible sleep (a
+#: hung driver) does not die of it until it wakes.
+KILL_TIME = 3.0
+PATIENCE = 1.0  # how late one of pdwrap's processes may be before another does its work
+LAST = 0.5  # what is left of PATIENCE for processes that fall to the outer from an inner that was late in killing
+STALL_TIME = 0.2  # between two searches for children of a process that will not die
+RECHECK_TIME = 0.2  # in which an outer that stops late is continued
+RECHECK_STEP = 0.02
+BACKLOG_WAIT = 0.01  # between two tries to send what a full pipe did not take
+TWIN_TIME = 0.0002  # a repeat of a signal later than this was sent on purpose
+STEP = 0.02  # between two listings of a tree that is being ended from beside it (exec mode)
+KILL_STEP = 0.002  # ... while it is being killed
+ALONE_STEP = 1.0  # between two tries to replace a lost mate, where a try has failed
+STOP_TIME = 0.1  # that a member may take to stop before it is killed unlisted (uninterruptible sleep)
+STOP_STEP = 0.001  # between two looks whether all have stopped
+LOOK_TIME = 0.05  # how long to chase processes that fork and exit faster than /proc can be read
+LONGEST_WAIT = 86_400.0  # poll(2) takes an int of milliseconds
+
 # States of the inner supervisor, which ends the tree.
 STARTING = "starting"  # the backend is held before its exec
 RUNNING = "running"

@@ -4,7 +4,7 @@ Pure, and without click: `pdwrap -- CMD` comes through here alone. The command l
 texts of its options to the same readers, so both say the same of a bad value.
 """
 
-from pdwrap.status import Refusal
+from pdwrap.exit_status import Refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _interval(text: str) -> float:
 
 
 def _first_signal(text: str) -> int:
-    from pdwrap import signals
+    from pdwrap.linux import signals
 
     number = signals.parse(text)
     if number in (signals.SIGSTOP, signals.SIGCHLD, signals.SIGCONT):  # none of them asks anybody to end
@@ -124,7 +124,7 @@ def _watch(text: str) -> str:
 
 
 def _rewrite(text: str) -> dict[int, int]:
-    from pdwrap import signals
+    from pdwrap.linux import signals
 
     rules: dict[int, int] = {}
     for rule in text.replace(",", " ").split():

@@ -120,8 +120,8 @@ class FakeTree:
         return list(self.alive)
 
 
-class FakeWatch:
-    """In the place of `watch.Watch`: a launcher that dies when the test says so."""
+class FakeLauncher:
+    """In the place of `launcher.Launcher`: a launcher that dies when the test says so."""
 
     def __init__(self) -> None:
         self.pid = 41
@@ -130,7 +130,7 @@ class FakeWatch:
         self.interval: float | None = None
         self.dead = False
 
-    def gone(self, _outer: int) -> bool:
+    def is_dead(self, _outer: int = -1) -> bool:
         """Tell whether it is dead."""
         return self.dead
 

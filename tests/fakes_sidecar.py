@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from pdwrap import kernel, lifecycle, messages, procfs, sidecar, sweep
+from pdwrap import lifecycle, messages
+from pdwrap.exec_mode import sidecar_actions, sidecar_loop
+from pdwrap.exec_mode.sidecar_actions import SidecarActions
+from pdwrap.exec_mode.sidecar_loop import Sidecar
+from pdwrap.linux import pidfd, procfs
 from pdwrap.options import Settings
-from pdwrap.sidecar import Sidecar
-from pdwrap.sweep import Sweep
 
-from .fakes import Clock, FakeLog, FakeWatch, Script, Step
+from .fakes import Clock, FakeLauncher, FakeLog, Script, Step
 
 BACKEND, WORKER, MATE = 60, 61, 70
 TERM, KILL, CONT = 15, 9, 18
@@ -122,7 +124,7 @@ class FakeMembers:
 
 
 class FakeMarks:
-    """In the place of `marks.Marks`.
+    """In the place of `marks.SidecarPipes`.
 
     Attributes:
         asked: the first signal has been sent; `finished`: the tree has been ended.
@@ -165,23 +167,23 @@ class Drive:
     """A sidecar whose kernel is the test. A step returns the descriptors that are ready: here, the pids of the dead."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.clock, self.watch, self.log, self.script = Clock(), FakeWatch(), FakeLog(), Script()
+        self.clock, self.launcher, self.log, self.script = Clock(), FakeLauncher(), FakeLog(), Script()
         self.members = FakeMembers(BACKEND)
         self.marks = FakeMarks(self.members)
         self.said: list[str] = []
         self.closed: list[int] = []
-        monkeypatch.setattr(sweep, "time", self.clock)
-        monkeypatch.setattr(sidecar, "time", self.clock)
+        monkeypatch.setattr(sidecar_actions, "time", self.clock)
+        monkeypatch.setattr(sidecar_loop, "time", self.clock)
         monkeypatch.setattr(procfs, "name", lambda _pid: "server")
         monkeypatch.setattr(messages, "complain", self.said.append)
-        monkeypatch.setattr(kernel, "pidfd_send_signal", lambda *sent: self.sent.append(sent))
+        monkeypatch.setattr(pidfd, "pidfd_send_signal", lambda *sent: self.sent.append(sent))
         monkeypatch.setattr(os, "close", self.closed.append)
         settings = Settings()
         settings.grace = GRACE
-        watch: Any = self.watch
+        watch: Any = self.launcher
         members: Any = self.members
         marks: Any = self.marks
-        sweeper = Sweep(settings, watch, members, self.log)
+        sweeper = SidecarActions(settings, watch, members, self.log)
         sweeper.marks = marks
         self.sidecar = Sidecar(sweeper, watch)
         self.sidecar.mate = MATE
@@ -213,7 +215,7 @@ class Drive:
 
         def ends() -> set[int]:
             if 0 in pids:
-                self.watch.die()
+                self.launcher.die()
             self.members.alive[:] = [pid for pid in self.members.alive if pid not in pids]
             return set(pids)
 

@@ -191,7 +191,7 @@ class PtySession:
 
     def status(self) -> int:
         """Wait for the session leader's end; give its exit status, or -N for death by signal N."""
-        assert self.leader.gone(), f"still there: {self.leader!r}; screen: {self.look()!r}"
+        assert self.leader.is_dead(), f"still there: {self.leader!r}; screen: {self.look()!r}"
         return os.waitstatus_to_exitcode(os.waitpid(self.leader.pid, 0)[1])
 
     # -- its end ------------------------------------------------------------------------------------------------

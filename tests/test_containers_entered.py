@@ -32,7 +32,7 @@ def test_launcher_outside_is_not_watched(start: Starter) -> None:
     pdwrap = find(tree, inside(children(tree.wrapper.pid)[0]))
     assert tree.stderr == OUTSIDE
     tree.launcher.kill()
-    assert tree.launcher.gone()
+    assert tree.launcher.is_dead()
     pdwrap.signal(FENCE)
     backend.got(FENCE)
     assert held.alive

@@ -57,7 +57,7 @@ def test_changed_its_uid_and_has_workers(start: Starter, root: None) -> None:
     tree = start(argv=shell(f"setsid sleep 60 & sleep 60 & {READY}; wait"), via=AS_NOBODY, ready=True, env=SHORT)
     for sidecar in tree.sidecars:
         sidecar.kill()
-        assert sidecar.gone()
+        assert sidecar.is_dead()
         assert len(tree.sidecars) == 2
         break
     tree.launcher.kill()
@@ -115,7 +115,7 @@ def test_frozen(start: Starter, root: None, freezer: Freezer) -> None:
     sidecars = tree.sidecars
     freezer.freeze(tree.backend)
     tree.launcher.kill()
-    assert all(each.gone() for each in sidecars)
+    assert all(each.is_dead() for each in sidecars)
     assert tree.backend.pid in named(tree)
     freezer.thaw()
     tree.assert_gone()
@@ -127,7 +127,7 @@ def test_detached_before(start: Starter) -> None:
     tree = start("plain", "child=double:plain", env=SHORT)
     daemon = tree.hold(int(tree.voice.all("ready", "plain")[0][0]))
     tree.launcher.kill()
-    assert tree.backend.gone()
+    assert tree.backend.is_dead()
     tree.voice.quiet_for(0.3)
     assert daemon.alive
     daemon.kill()
@@ -141,7 +141,7 @@ def test_leftovers(start: Starter) -> None:
     sidecars = tree.sidecars
     leftover = tree.hold(int(tree.voice.all("ready", "stubborn")[0][0]))
     tree.backend.kill()
-    assert all(each.gone() for each in sidecars)
+    assert all(each.is_dead() for each in sidecars)
     assert leftover.alive
     leftover.kill()
     tree.assert_gone()
@@ -165,8 +165,8 @@ def test_ended_sidecars_stay_for_their_subreaper(start: Starter) -> None:
     tree = start("plain")
     first, second = tree.sidecars
     tree.backend.kill()
-    assert first.gone()
-    assert second.gone()
+    assert first.is_dead()
+    assert second.is_dead()
     assert first.pid in children()
     tree.assert_gone()
 

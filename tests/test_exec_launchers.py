@@ -115,6 +115,6 @@ def test_changes_while_a_sidecar_is_replaced(start: Starter, order: str) -> None
         if which == 0:
             tree.order(order)
         lost.kill()
-        assert lost.gone()
+        assert lost.is_dead()
     assert_untouched(tree, before)
     assert_ends_once(tree)

@@ -55,7 +55,7 @@ def test_backend_becomes_a_subreaper(start: Starter, which: int) -> None:
     assert len(below) == 1
     lost = tree.sidecars[which]
     lost.kill()
-    assert lost.gone()
+    assert lost.is_dead()
     first, second = tree.sidecars
     assert parent_of(first.pid) == os.getpid()
     assert parent_of(second.pid) == first.pid
@@ -72,7 +72,7 @@ def test_started_as_a_subreaper(start: Starter) -> None:
     assert children(tree.backend.pid) == [first.pid]
     tree.launcher.kill()
     tree.assert_gone()
-    assert second.gone()
+    assert second.is_dead()
 
 
 @pytest.mark.parametrize("name", ["plain", "stubborn"])
@@ -92,7 +92,7 @@ def test_left_the_groups_in_the_last_instant(start: Starter) -> None:
     sidecars = tree.sidecars
     tree.launcher.kill()
     helper = tree.hold(int(tree.voice.next("ready", "helper")[0]))
-    assert all(each.gone() for each in sidecars)
+    assert all(each.is_dead() for each in sidecars)
     assert helper.alive
     helper.kill()
     tree.assert_gone()

@@ -69,28 +69,28 @@ def test_lost_at_random(start: Starter, which: int, number: int) -> None:
 
 #: What the first does between seeing the launcher's death and having asked; and what the second does meanwhile.
 FIRSTS_STEPS = [
-    ("after", "sidecar.Sidecar._wait"),
-    ("before", "sweep.Sweep.list_tree"),
-    ("after", "sweep.Sweep.list_tree"),
-    ("before", "sweep.Sweep.first_signal"),
-    ("before", "marks.Marks.ask"),
-    ("after", "marks.Marks.ask"),
-    ("before", "sweep.Sweep.continue_backend"),
-    ("after", "sweep.Sweep.continue_backend"),
-    ("after", "sweep.Sweep.report_ending"),
-    ("before", "sweep.Sweep.announce"),
-    ("after", "sweep.Sweep.announce"),
+    ("after", "exec_mode.sidecar_loop.Sidecar._wait"),
+    ("before", "exec_mode.sidecar_actions.SidecarActions.list_tree"),
+    ("after", "exec_mode.sidecar_actions.SidecarActions.list_tree"),
+    ("before", "exec_mode.sidecar_actions.SidecarActions.first_signal"),
+    ("before", "exec_mode.sidecar_pipes.SidecarPipes.ask"),
+    ("after", "exec_mode.sidecar_pipes.SidecarPipes.ask"),
+    ("before", "exec_mode.sidecar_actions.SidecarActions.continue_backend"),
+    ("after", "exec_mode.sidecar_actions.SidecarActions.continue_backend"),
+    ("after", "exec_mode.sidecar_actions.SidecarActions.report_ending"),
+    ("before", "exec_mode.sidecar_actions.SidecarActions.announce"),
+    ("after", "exec_mode.sidecar_actions.SidecarActions.announce"),
 ]
 LATER_STEPS = [
-    ("before", "sweep.Sweep.tell_leftovers"),
-    ("before", "marks.Marks.finish"),
-    ("after", "marks.Marks.finish"),
-    ("after", "sweep.Sweep.report_done"),
+    ("before", "exec_mode.sidecar_actions.SidecarActions.tell_leftovers"),
+    ("before", "exec_mode.sidecar_pipes.SidecarPipes.finish"),
+    ("after", "exec_mode.sidecar_pipes.SidecarPipes.finish"),
+    ("after", "exec_mode.sidecar_actions.SidecarActions.report_done"),
 ]
 SECONDS_STEPS = [
-    ("before", "sidecar.Sidecar.continue_mate"),
-    ("after", "sidecar.Sidecar.continue_mate"),
-    ("before", "sweep.Sweep.allow_grace"),
+    ("before", "exec_mode.sidecar_loop.Sidecar.continue_mate"),
+    ("after", "exec_mode.sidecar_loop.Sidecar.continue_mate"),
+    ("before", "exec_mode.sidecar_actions.SidecarActions.allow_grace"),
 ]
 
 
@@ -136,9 +136,9 @@ def test_killed_in_the_grace_when_the_other_came_late(start: Starter) -> None:
     second.signal(STOP)  # until the first is gone, as if it had been slow to wake up
     second.wait_stopped()
     tree.launcher.kill()
-    assert tree.backend.gone()
+    assert tree.backend.is_dead()
     first.kill()
-    assert first.gone()
+    assert first.is_dead()
     second.signal(CONT)
     tree.assert_gone()
 
@@ -154,7 +154,7 @@ def test_kills_one_after_the_other(start: Starter, name: str) -> None:
     for _ in range(20):
         lost.append(choose.choice(tree.sidecars))
         lost[-1].kill()
-        assert lost[-1].gone()
+        assert lost[-1].is_dead()
     assert len({each.pid for each in [*lost, *tree.sidecars]}) == 22
     assert status_of(tree.backend.pid) == before
     assert children(tree.backend.pid) == []
@@ -182,9 +182,9 @@ def test_signal_to_the_backends_group(start: Starter, launcher: str, number: int
         assert first.alive
         assert second.alive
     os.killpg(tree.backend.pid, number)
-    assert tree.backend.gone()
-    assert first.gone()
-    assert second.gone()
+    assert tree.backend.is_dead()
+    assert first.is_dead()
+    assert second.is_dead()
     worker.kill()
     tree.assert_gone()
     assert tree.stderr == ""
@@ -199,7 +199,7 @@ def test_signal_to_everybody_in_the_session(start: Starter, number: int) -> None
         session = os.getsid(tree.backend.pid)
         for pid in everybody_in(session):
             os.kill(pid, number)
-        assert tree.launcher.gone()  # which does not ignore it
+        assert tree.launcher.is_dead()  # which does not ignore it
         tree.assert_gone()
         assert not first.alive
         assert not second.alive
@@ -229,5 +229,5 @@ def test_hang_up_of_the_backends_terminal(pdwrap: list[str]) -> None:
         assert wait_for_sidecars(backend.pid) == [each.pid for each in sidecars]
         backend.signal(signal.SIGUSR1)
         assert session.status() == 0
-        assert all(each.gone() for each in sidecars)
+        assert all(each.is_dead() for each in sidecars)
         session.assert_gone()

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from pdwrap import launch, lifecycle, sidecar
-from pdwrap.sidecar import ALONE_STEP
+from pdwrap import lifecycle
+from pdwrap.exec_mode import sidecar_loop, sidecar_start
+from pdwrap.lifecycle import ALONE_STEP
+from pdwrap.linux import descriptors
 
 from .fakes_sidecar import BACKEND, MATE, Drive
 from .harness import Process, pause_for
@@ -36,13 +38,13 @@ def no_descriptors(_pid: int) -> int:
 @pytest.mark.parametrize("at", ["fork", "descriptor"])
 def test_mate_cannot_be_replaced(drive: Drive, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
     """E8: one watches alone, says so once, and tries again within a second until there are two."""
-    monkeypatch.setattr(sidecar, "_pidfd_of", no_descriptors if at == "descriptor" else lambda _pid: 71)
+    monkeypatch.setattr(sidecar_loop, "_pidfd_of", no_descriptors if at == "descriptor" else lambda _pid: 71)
     monkeypatch.setattr(os, "fork", no_processes)
     tried = []
 
     def possible() -> None:
         tried.append(drive.sidecar.mate)
-        monkeypatch.setattr(sidecar, "_pidfd_of", lambda pid: pid)
+        monkeypatch.setattr(sidecar_loop, "_pidfd_of", lambda pid: pid)
         monkeypatch.setattr(os, "fork", lambda: 72)
 
     drive.run(lambda: {MATE}, lambda: None, lambda: None, possible, drive.die(BACKEND))
@@ -57,7 +59,7 @@ def test_mate_cannot_be_replaced(drive: Drive, monkeypatch: pytest.MonkeyPatch, 
 def test_mates_know_each_other(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
     """E1: neither takes the other for a descendant of the backend; a lost one is forgotten, for its pid is free."""
     me = os.getpid()
-    monkeypatch.setattr(sidecar, "_pidfd_of", lambda pid: pid)
+    monkeypatch.setattr(sidecar_loop, "_pidfd_of", lambda pid: pid)
     monkeypatch.setattr(os, "fork", lambda: 72)
     assert drive.members.ours == {me}
     drive.sidecar.replace_mate()
@@ -71,7 +73,7 @@ def test_made_as_a_mate(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
     """E4: in the child the same object is the second, in a session of its own, and its maker is its mate."""
     sessions = []
     maker = os.getpid()
-    monkeypatch.setattr(sidecar, "_pidfd_of", lambda pid: pid)
+    monkeypatch.setattr(sidecar_loop, "_pidfd_of", lambda pid: pid)
     monkeypatch.setattr(os, "setsid", lambda: sessions.append(1))
 
     def fork() -> int:
@@ -90,7 +92,7 @@ def test_lost_mate_is_no_zombie(drive: Drive) -> None:
     if mate == 0:
         os._exit(0)
     held = Process(mate)
-    assert held.gone()
+    assert held.is_dead()
     drive.sidecar._take_mate({MATE})  # noqa: SLF001 - that it is lost
     with pytest.raises(ChildProcessError):
         os.waitpid(mate, os.WNOHANG)
@@ -114,14 +116,14 @@ def test_waits_for_the_helpers_end(monkeypatch: pytest.MonkeyPatch) -> None:
     pid = os.fork()
     if pid == 0:
         try:
-            monkeypatch.setattr(launch, "close_all_but", stands)
+            monkeypatch.setattr(descriptors, "close_all_but", stands)
             nothing: Any = None
-            sidecar.watch_over(nothing, nothing, tell, set(), os.pidfd_open(helper))
+            sidecar_start.run_sidecar(nothing, nothing, tell, set(), os.pidfd_open(helper))
         finally:
             os._exit(1)
     Process(pid).wait_state("S", "Z")  # it waits, or did not
     held.kill()
-    assert held.gone()
+    assert held.is_dead()
     assert os.read(told, 5) == b"after"
     for child in (pid, helper):
         os.waitpid(child, 0)

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from pdwrap import exec_mode, launch, watch
+from pdwrap.exec_mode import start as exec_mode
+from pdwrap.lifecycle import KILL_TIME, PATIENCE
 from pdwrap.options import Settings
-from pdwrap.sweep import PATIENCE
-from pdwrap.tree import KILL_TIME
 
-from .fakes import FakeWatch
+from .fakes import FakeLauncher
 from .fakes_sidecar import BACKEND, CONT, GRACE, KILL, MATE, TERM, WORKER, Drive, at_once, expect
 
 
@@ -29,7 +28,7 @@ def drive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Drive]:
 def test_ends_what_is_left_of_both(drive: Drive) -> None:
     """E2: the backend's end is seen before the launcher's, and it was the later one: what it left is ended."""
     drive.members.add(WORKER)
-    drive.run(at_once(drive.watch.die, drive.die(BACKEND)), drive.die(WORKER))
+    drive.run(at_once(drive.launcher.die, drive.die(BACKEND)), drive.die(WORKER))
     assert drive.sent == [(BACKEND, "asked"), (BACKEND, CONT), (WORKER, TERM), (WORKER, CONT)]
     assert drive.marks.finished
 
@@ -185,7 +184,7 @@ def test_launcher_dies_while_the_sidecar_starts(
     dead: bool,  # noqa: FBT001 - pytest's form
 ) -> None:
     """E1: it is looked at once more when the sidecar stands: nothing is started for a launcher that is dead."""
-    launcher = FakeWatch()
+    launcher = FakeLauncher()
     done: list[str] = []
 
     def start_sidecar(*_: object) -> None:
@@ -200,12 +199,12 @@ def test_launcher_dies_while_the_sidecar_starts(
         done.append(f"exit {status}")
         raise Ended
 
-    monkeypatch.setattr(watch, "find", lambda *_, **__: launcher)
+    monkeypatch.setattr(exec_mode, "find_launcher", lambda *_, **__: launcher)
     monkeypatch.setattr(exec_mode, "_start_sidecar", start_sidecar)
-    monkeypatch.setattr(launch, "Inherited", lambda: None)  # it would block our signals
-    monkeypatch.setattr(launch, "become", become)
+    monkeypatch.setattr(exec_mode, "Inherited", lambda: None)  # it would block our signals
+    monkeypatch.setattr(exec_mode, "become", become)
     monkeypatch.setattr(os, "_exit", end)
-    monkeypatch.setattr(FakeWatch, "mechanisms", "none", raising=False)
+    monkeypatch.setattr(FakeLauncher, "mechanisms", "none", raising=False)
     with pytest.raises(Ended):
         exec_mode.run(Settings(), ["true"], os.getppid())
     assert done == ["sidecar", "exit 125" if dead else "backend"]

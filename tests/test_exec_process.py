@@ -192,7 +192,7 @@ def test_unwatched_is_a_plain_exec(start: Starter) -> None:
     tree = start("plain", options=["--watch", "off"])
     assert watchers(tree.backend.pid) == []
     tree.launcher.kill()
-    assert tree.launcher.gone()
+    assert tree.launcher.is_dead()
     assert tree.voice.quiet_for(0.3)
     tree.backend.kill()
     tree.assert_gone()

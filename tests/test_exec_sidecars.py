@@ -39,7 +39,7 @@ def test_killed_one_after_the_other(start: Starter, which: str) -> None:
         place = {"first": 0, "second": 1}.get(which, choose.randrange(2))
         lost = tree.sidecars[place]
         lost.kill()
-        assert lost.gone()
+        assert lost.is_dead()
     again = tree.sidecars
     assert all(each.alive for each in again)
     assert tree.signals() == []
@@ -126,7 +126,7 @@ def lose_both(tree: Tree) -> None:
     for each in both:
         each.kill()
     for each in both:
-        assert each.gone()
+        assert each.is_dead()
 
 
 @pytest.mark.parametrize("name", ["plain", "stubborn"])
@@ -155,9 +155,9 @@ def test_both_lost_with_a_tree(start: Starter) -> None:
     tree = start("plain", "child=plain")
     child = tree.hold(children(tree.backend.pid)[0])
     lose_both(tree)
-    assert tree.backend.gone()
+    assert tree.backend.is_dead()
     tree.launcher.kill()
-    assert tree.launcher.gone()
+    assert tree.launcher.is_dead()
     assert child.alive
     child.kill()
     tree.assert_gone()
@@ -179,8 +179,8 @@ def test_lost_at_once(start: Starter) -> None:
         else:
             pause_for(choose.uniform(0, 0.008))
             first.kill()
-            assert first.gone()
-        while not tree.wrapper.gone(0.005) and len(watchers(pid)) < 2:
+            assert first.is_dead()
+        while not tree.wrapper.is_dead(0.005) and len(watchers(pid)) < 2:
             pass
         tree.launcher.kill()
         tree.assert_gone()

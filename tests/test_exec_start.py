@@ -112,7 +112,9 @@ def fail(starters: list[Starter], *where: str) -> Starter:
 @pytest.mark.parametrize("state", ["first", "second"])
 def test_error_while_watching(sabotaged: list[Starter], state: str, error: str) -> None:
     """E8: a sidecar fails while all is well: it says so in one line, and ends the tree, never in silence."""
-    tree = fail(sabotaged, "sidecar.Sidecar._wait", state, "-", error)("plain", "child=setsid:stubborn", settle=False)
+    tree = fail(sabotaged, "exec_mode.sidecar_loop.Sidecar._wait", state, "-", error)(
+        "plain", "child=setsid:stubborn", settle=False
+    )
     tree.assert_tree_gone()
     assert "internal error" in tree.stderr
     assert "Traceback" not in tree.stderr
@@ -123,18 +125,20 @@ def test_error_while_watching(sabotaged: list[Starter], state: str, error: str) 
 @pytest.mark.parametrize(
     "place",
     [
-        "Sweep.list_tree",
-        "Sweep.first_signal",
-        "Sweep.announce",
-        "Sweep.set_deadline",
-        "Sweep.kill",
-        "Sweep.report_done",
+        "SidecarActions.list_tree",
+        "SidecarActions.first_signal",
+        "SidecarActions.announce",
+        "SidecarActions.set_deadline",
+        "SidecarActions.kill",
+        "SidecarActions.report_done",
     ],
 )
 def test_error_while_ending(sabotaged: list[Starter], tmp_path: Path, place: str) -> None:
     """E8: on the launcher's death a step of the ending fails, in both sidecars: the tree is gone all the same."""
     when = tmp_path / "now"
-    tree = fail(sabotaged, f"sweep.{place}", "-", str(when), "memory")("stubborn", "child=setsid:stubborn", env=SHORT)
+    tree = fail(sabotaged, f"exec_mode.sidecar_actions.{place}", "-", str(when), "memory")(
+        "stubborn", "child=setsid:stubborn", env=SHORT
+    )
     when.touch()
     tree.launcher.kill()
     tree.assert_gone()
@@ -142,7 +146,7 @@ def test_error_while_ending(sabotaged: list[Starter], tmp_path: Path, place: str
     assert "Traceback" not in tree.stderr
 
 
-@pytest.mark.parametrize("place", ["launch.close_all_but", "sweep.Marks.__init__"])
+@pytest.mark.parametrize("place", ["linux.descriptors.close_all_but", "exec_mode.sidecar_pipes.SidecarPipes.__init__"])
 def test_error_before_the_sidecar_stands(sabotaged: list[Starter], place: str) -> None:
     """E8, T4: nothing is started, and one line says why."""
     tree = fail(sabotaged, place, "-", "-", "descriptors")(argv=shell(f"{READY}; exec sleep 60"), settle=False)
@@ -167,7 +171,7 @@ def test_nothing_is_said_of_an_ordinary_end(start: Starter) -> None:
     for _ in range(10):
         tree = start("plain")
         tree.backend.kill()
-        assert tree.backend.gone()
+        assert tree.backend.is_dead()
         tree.launcher.kill()
         tree.assert_gone()
         assert tree.stderr == ""

@@ -24,20 +24,34 @@ SLEEP = ["sleep", "60"]
 #: What pdwrap does between its first line and the exec, in order; and in the process that becomes a sidecar.
 STEPS = [
     "options.read",
-    "watch.check_lifeline",
-    "launch.Inherited.__init__",
-    "watch.find",
+    "lifeline.check",
+    "inherited.Inherited.__init__",
+    "launcher.find_launcher",
     "messages.Log.watch",
-    "exec_mode._start_sidecar",
-    "procfs.open_children",
-    "kernel.pidfd_open",
-    "members.Members.__init__",
-    "launch.become",
-    "launch.Inherited.restore",
+    "exec_mode.start._start_sidecar",
+    "linux.procfs.open_children",
+    "linux.pidfd.pidfd_open",
+    "exec_mode.members.Members.__init__",
+    "backend.become",
+    "inherited.Inherited.restore",
 ]
-SIDECARS_STEPS = ["sidecar.watch_over", "launch.close_all_but", "marks.Marks.__init__", "sidecar.Sidecar.__init__"]
-SIDECARS_LATER_STEPS = ["sidecar.Sidecar.run", "sidecar.Sidecar.replace_mate", "sidecar.Sidecar._wait"]
-NEVER_RETURN = ["sidecar.watch_over", "launch.become", "sidecar.Sidecar.run", "sidecar.Sidecar._wait"]
+SIDECARS_STEPS = [
+    "exec_mode.sidecar_start.run_sidecar",
+    "linux.descriptors.close_all_but",
+    "exec_mode.sidecar_pipes.SidecarPipes.__init__",
+    "exec_mode.sidecar_loop.Sidecar.__init__",
+]
+SIDECARS_LATER_STEPS = [
+    "exec_mode.sidecar_loop.Sidecar.run",
+    "exec_mode.sidecar_loop.Sidecar.replace_mate",
+    "exec_mode.sidecar_loop.Sidecar._wait",
+]
+NEVER_RETURN = [
+    "exec_mode.sidecar_start.run_sidecar",
+    "backend.become",
+    "exec_mode.sidecar_loop.Sidecar.run",
+    "exec_mode.sidecar_loop.Sidecar._wait",
+]
 PLACES = [
     (when, place)
     for place in [*STEPS, *SIDECARS_STEPS, *SIDECARS_LATER_STEPS]
@@ -129,7 +143,7 @@ def test_interrupted_at_random(start: Starter) -> None:
             pause_for(choose.uniform(0, 0.03))
             wrapper.signal(signal.SIGINT)
         for tree in trees:
-            if not tree.wrapper.gone(2):
+            if not tree.wrapper.is_dead(2):
                 tree.wrapper.kill()  # it came between Python's handler and the return to the default, and is lost
             tree.status()
             tree.assert_tree_gone()
@@ -176,7 +190,7 @@ def test_launcher_dies_once_there_is_a_sidecar(start: Starter) -> None:
 
 def test_sidecar_stopped_before_it_stands(struck: Callable[..., Starter], tmp_path: Path) -> None:
     """E4: somebody stops it, and the launcher dies: pdwrap does not wait for it for ever, and it does not stay."""
-    tree = struck("self", signal.SIGSTOP, "before", "launch.close_all_but")(argv=SLEEP, settle=False)
+    tree = struck("self", signal.SIGSTOP, "before", "linux.descriptors.close_all_but")(argv=SLEEP, settle=False)
     deadline = time.monotonic() + LIMIT
     while not (tmp_path / "once-0").exists():
         assert time.monotonic() < deadline

@@ -36,7 +36,7 @@ def test_older_child_is_not_of_the_tree(start: Starter, lost: str) -> None:
     older = tree.hold(int(voice.next("ready", "backend")[0]))
     getattr(tree, lost).kill()
     assert tree.voice.ended()
-    assert tree.wrapper.gone()
+    assert tree.wrapper.is_dead()
     older.signal(signal.SIGUSR1)
     voice.next("got", str(older.pid))
     assert voice.all("got", str(older.pid)) == [["10"]]

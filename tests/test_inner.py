@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from pdwrap import acts, inner, lifecycle, signals, wire
+from pdwrap import lifecycle
+from pdwrap.fork_mode import inner_actions, inner_loop, pipes
+from pdwrap.linux import signals
 from pdwrap.options import Settings
 
-from .fakes import Clock, FakeLog, FakeTree, FakeWatch, Script, Step, together
+from .fakes import Clock, FakeLauncher, FakeLog, FakeTree, Script, Step, together
 
 TERM, CONT, KILL, USR1, CHLD = 15, 18, 9, 10, 17
 OUTER, BACKEND, WORKER, ORPHAN = 50, 60, 61, 62
@@ -31,22 +33,22 @@ class Drive:
         settings = Settings()
         for name, value in changes.items():
             setattr(settings, name, value)
-        self.clock, self.watch, self.log, self.script = Clock(), FakeWatch(), FakeLog(), Script()
+        self.clock, self.launcher, self.log, self.script = Clock(), FakeLauncher(), FakeLog(), Script()
         self.tree = FakeTree(self.clock, BACKEND)
         down, up = os.pipe(), os.pipe()
         self.ends = [*down, *up]
         self.outer_end = down[1]
-        self.commands, self.reports = wire.Writer(down[1]), wire.Reader(up[0])
-        for module in (acts, inner):
+        self.commands, self.reports = pipes.Writer(down[1]), pipes.Reader(up[0])
+        for module in (inner_actions, inner_loop):
             monkeypatch.setattr(module, "time", self.clock)
-        monkeypatch.setattr(acts, "Tree", lambda: self.tree)
-        monkeypatch.setattr(acts, "send", self.tree.send)
+        monkeypatch.setattr(inner_actions, "Tree", lambda: self.tree)
+        monkeypatch.setattr(inner_actions, "send", self.tree.send)
         monkeypatch.setattr(signals, "api", without_effect())
         monkeypatch.setattr(os, "getppid", lambda: OUTER)
-        watch: Any = self.watch
-        made = acts.Acts(settings, watch, OUTER, wire.Writer(up[1]), self.log)
+        watch: Any = self.launcher
+        made = inner_actions.InnerActions(settings, watch, OUTER, pipes.Writer(up[1]), self.log)
         made.backend = BACKEND
-        self.inner = inner.Inner(made, watch, wire.Reader(down[0]))
+        self.inner = inner_loop.Inner(made, watch, pipes.Reader(down[0]))
         monkeypatch.setattr(self.inner, "_hold_only", lambda *ends: self.ends.extend(ends))
         itself: Any = self
         self.inner.waiting = itself
@@ -77,7 +79,7 @@ class Drive:
 
     def forward(self, number: int) -> Step:
         """Make a step in which the outer forwards a signal."""
-        return lambda: self.commands.send(wire.FORWARD, number, number, "-")
+        return lambda: self.commands.send(pipes.FORWARD, number, number, "-")
 
     def later(self, seconds: float) -> Step:
         """Make a step in which only time goes by."""
@@ -114,7 +116,7 @@ def drive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
 def test_a_launchers_death(drive: Make) -> None:
     """E3: first signal and SIGCONT at once, to the backend alone; its leftovers when it has exited; then the end."""
     d = drive()
-    d.run(d.watch.die, together(d.later(1), d.end(BACKEND, 0, WORKER)), d.later(1), d.end(WORKER))
+    d.run(d.launcher.die, together(d.later(1), d.end(BACKEND, 0, WORKER)), d.later(1), d.end(WORKER))
     assert d.sent == [(BACKEND, TERM, 0.0), (BACKEND, CONT, 0.0), (WORKER, TERM, 1.0), (WORKER, CONT, 1.0)]
     assert d.reports.receive() == [["ending", "1005.0"], ["finished", "0"]]
     assert d.script.waited[0] is None, "no wake-ups while nothing happens"
@@ -128,7 +130,7 @@ def test_one_deadline_for_all(drive: Make) -> None:
     """E3, E7: SIGKILL after the grace, counted from the first signal; three seconds later it gives up, and says so."""
     d = drive(grace=2.0)
     d.run(
-        d.watch.die,
+        d.launcher.die,
         together(d.later(1.5), d.end(BACKEND, 15, WORKER)),
         d.later(0.5),
         together(d.later(1), d.end(WORKER, 9, ORPHAN)),
@@ -144,24 +146,24 @@ def test_one_deadline_for_all(drive: Make) -> None:
 def test_never_a_second_terminating_signal(drive: Make) -> None:
     """E3: a forwarded SIGTERM is the first signal; the death then only starts the deadline, and continues."""
     d = drive()
-    d.run(d.forward(TERM), d.watch.die, d.later(5), d.end(BACKEND, 9))
+    d.run(d.forward(TERM), d.launcher.die, d.later(5), d.end(BACKEND, 9))
     assert d.sent == [(BACKEND, TERM, 0.0), (BACKEND, CONT, 0.0), (BACKEND, KILL, 5.0)]
 
 
 def test_the_signal_of_the_option_counts_as_well(drive: Make) -> None:
     """E3: so is the one of `--signal`; any other is none."""
     d = drive(signal=USR1)
-    d.run(d.forward(USR1), d.watch.die, d.end(BACKEND))
+    d.run(d.forward(USR1), d.launcher.die, d.end(BACKEND))
     assert d.sent == [(BACKEND, USR1, 0.0), (BACKEND, CONT, 0.0)]
     d = drive()
-    d.run(d.forward(USR1), d.watch.die, d.end(BACKEND))
+    d.run(d.forward(USR1), d.launcher.die, d.end(BACKEND))
     assert d.sent == [(BACKEND, USR1, 0.0), (BACKEND, TERM, 0.0), (BACKEND, CONT, 0.0)]
 
 
 def test_a_signal_that_came_before_the_release(drive: Make) -> None:
     """T2: what the outer forwarded while the backend was still held reaches it when it is let go."""
     d = drive()
-    d.commands.send(wire.FORWARD, TERM, TERM, "-")
+    d.commands.send(pipes.FORWARD, TERM, TERM, "-")
     d.inner.look_once_more()  # the last step before the release
     d.run(d.end(BACKEND, 15))
     assert d.sent == [(BACKEND, TERM, 0.0)]
@@ -178,14 +180,14 @@ def test_the_outer_is_lost_while_the_launcher_lives(drive: Make) -> None:
 def test_the_outer_is_lost_with_its_launcher(drive: Make) -> None:
     """E4: nobody waits: the grace stands."""
     d = drive()
-    d.run(together(d.watch.die, d.lose_outer), d.end(BACKEND))
+    d.run(together(d.launcher.die, d.lose_outer), d.end(BACKEND))
     assert d.sent == [(BACKEND, TERM, 0.0), (BACKEND, CONT, 0.0)]
 
 
 def test_the_outer_tells_of_the_death(drive: Make) -> None:
     """E1: the launcher was its parent; the inner may have no other way to see it."""
     d = drive()
-    d.run(lambda: d.commands.send(wire.LAUNCHER_GONE), d.end(BACKEND))
+    d.run(lambda: d.commands.send(pipes.LAUNCHER_GONE), d.end(BACKEND))
     assert d.sent == [(BACKEND, TERM, 0.0), (BACKEND, CONT, 0.0)]
 
 
@@ -210,7 +212,7 @@ def test_leftovers_are_left(drive: Make) -> None:
 def test_leftovers_are_waited_for(drive: Make) -> None:
     """E5, E1: `wait` forwards to them, and the launcher's death ends them: that is what is said of it."""
     d = drive(leftovers="wait")
-    d.run(d.end(BACKEND, 0, WORKER), d.forward(USR1), d.later(60), d.watch.die, d.end(WORKER, 15))
+    d.run(d.end(BACKEND, 0, WORKER), d.forward(USR1), d.later(60), d.launcher.die, d.end(WORKER, 15))
     assert d.sent == [(WORKER, USR1, 0.0), (WORKER, TERM, 60.0), (WORKER, CONT, 60.0)]
     assert d.log.said[0] == "ending: launcher launcher (pid 41) died: ending server (pid 60) with SIGTERM, grace 5s"
 
@@ -218,15 +220,15 @@ def test_leftovers_are_waited_for(drive: Make) -> None:
 def test_without_a_grace(drive: Make) -> None:
     """E3: `--grace 0` kills at once."""
     d = drive(grace=0.0)
-    d.run(d.watch.die, d.end(BACKEND, 9, ORPHAN), d.end(ORPHAN, 9))
+    d.run(d.launcher.die, d.end(BACKEND, 9, ORPHAN), d.end(ORPHAN, 9))
     assert d.sent == [(BACKEND, KILL, 0.0), (ORPHAN, KILL, 0.0)]
 
 
 def test_polling_stops_when_the_ending_begins(drive: Make) -> None:
     """E6: where only looking helps, it looks at the interval; once the tree is being ended, the deadline counts."""
     d = drive()
-    d.watch.interval = 0.25
-    d.run(d.later(0.25), d.watch.die, d.end(BACKEND))
+    d.launcher.interval = 0.25
+    d.run(d.later(0.25), d.launcher.die, d.end(BACKEND))
     assert [(each or 0) // 10 for each in d.script.waited] == [25, 25, 500]
 
 

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from pdwrap import kernel, signals
+from pdwrap.linux import pidfd, prctl, signals
 
 from .harness import denied, run
 
@@ -34,9 +34,9 @@ def python(code: str, *, prefix: tuple[str, ...] = ()) -> str:
 def test_the_way_that_was_meant() -> None:
     """E6: the way that this run is to prove is the one that was taken; without a word of it, any way at all."""
     if WAY:
-        assert WAY == kernel.PRCTL_WAY
+        assert WAY == prctl.PRCTL_WAY
     else:
-        assert kernel.PRCTL_WAY in ("python-prctl", "ctypes")
+        assert prctl.PRCTL_WAY in ("python-prctl", "ctypes")
 
 
 ASK_PDEATHSIG = (
@@ -62,17 +62,17 @@ ASK_DUMPABLE = "import ctypes; print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)); "
 )
 def test_each_call_reaches_the_kernel(hide: str, call: str, ask: str, answer: str) -> None:
     """E6: by either way the kernel has been told what was meant."""
-    assert python(f"{hide}from pdwrap import kernel; kernel.{call}; {ask}") == answer
+    assert python(f"{hide}from pdwrap.linux import pidfd, prctl; prctl.{call}; {ask}") == answer
 
 
 @pytest.mark.prctl
 def test_ctypes_stands_in() -> None:
     """E6: without python-prctl, libc's own prctl is called."""
-    assert python(f"{NO_PYTHON_PRCTL}from pdwrap import kernel; print(kernel.PRCTL_WAY)") == "ctypes"
+    assert python(f"{NO_PYTHON_PRCTL}from pdwrap.linux import pidfd, prctl; print(prctl.PRCTL_WAY)") == "ctypes"
 
 
 TRY_ALL = (
-    "from pdwrap import kernel\n"
+    "from pdwrap.linux import pidfd, prctl\n"
     "def errors(*calls):\n"
     "    for call in calls:\n"
     "        try:\n"
@@ -81,7 +81,7 @@ TRY_ALL = (
     "            yield error.errno\n"
     "        else:\n"
     "            yield 0\n"
-    "print(kernel.PRCTL_WAY, *errors(lambda: kernel.set_parent_death_signal(9), kernel.become_subreaper))"
+    "print(prctl.PRCTL_WAY, *errors(lambda: prctl.set_parent_death_signal(9), prctl.become_subreaper))"
 )
 
 
@@ -115,7 +115,7 @@ def test_pidfd_of_a_process() -> None:
             os.read(hold, 1)
         finally:
             os._exit(0)
-    descriptor = kernel.pidfd_open(pid)
+    descriptor = pidfd.pidfd_open(pid)
     assert descriptor is not None
     assert not os.get_inheritable(descriptor)
     waiting = select.poll()
@@ -140,10 +140,10 @@ def dead_pid() -> int:
 def test_pidfd_of_nobody() -> None:
     """E1: that there is no such process is no refusal."""
     with pytest.raises(ProcessLookupError):
-        kernel.pidfd_open(dead_pid())
+        pidfd.pidfd_open(dead_pid())
 
 
-@pytest.mark.parametrize("number", sorted(kernel.REFUSALS))
+@pytest.mark.parametrize("number", sorted(pidfd.REFUSALS))
 def test_a_refusal_is_none(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """E6: `not here` (old kernel, seccomp) is None: another mechanism is to hold."""
 
@@ -151,7 +151,7 @@ def test_a_refusal_is_none(monkeypatch: pytest.MonkeyPatch, number: int) -> None
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "pidfd_open", refuse)
-    assert kernel.pidfd_open(1) is None
+    assert pidfd.pidfd_open(1) is None
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENODEV, errno.EINTR])
@@ -163,7 +163,7 @@ def test_not_now_is_no_refusal(monkeypatch: pytest.MonkeyPatch, number: int) -> 
 
     monkeypatch.setattr(os, "pidfd_open", refuse)
     with pytest.raises(OSError, match=os.strerror(number)) as raised:
-        kernel.pidfd_open(1)
+        pidfd.pidfd_open(1)
     assert raised.value.errno == number
 
 
@@ -174,33 +174,33 @@ NO_NAME = "vars(os).pop('pidfd_open'); import _signal; vars(_signal).pop('pidfd_
 @pytest.mark.parametrize("refusal", ["ENOSYS", "EPERM"])
 def test_a_real_filter(hide: str, refusal: str) -> None:
     """E6: a kernel that refuses, asked by name or by number, gives None."""
-    code = f"{hide}from pdwrap import kernel; print(kernel.pidfd_open(os.getpid()))"
+    code = f"{hide}from pdwrap.linux import pidfd, prctl; print(pidfd.pidfd_open(os.getpid()))"
     assert python(code, prefix=tuple(denied(refusal, "pidfd_open"))) == "None"
 
 
 def test_by_number() -> None:
     """E6: where CPython's build lacked the names (conda), the calls are made by number, with the same answers."""
     code = (
-        f"{NO_NAME}from pdwrap import kernel, signals\n"
+        f"{NO_NAME}from pdwrap.linux import pidfd, prctl, signals\n"
         "import fcntl, resource\n"
-        "me = kernel.pidfd_open(os.getpid())\n"
+        "me = pidfd.pidfd_open(os.getpid())\n"
         "print(os.readlink(f'/proc/self/fd/{me}'), fcntl.fcntl(me, fcntl.F_GETFD) & fcntl.FD_CLOEXEC)\n"
         "signals.api.pthread_sigmask(signals.api.SIG_BLOCK, [10])\n"
-        "kernel.pidfd_send_signal(me, 10)\n"
+        "pidfd.pidfd_send_signal(me, 10)\n"
         "info = signals.api.sigtimedwait([10], 0)\n"
         "print(info.si_signo, info.si_pid == os.getpid())\n"
         "pid = os.fork() or os._exit(0)\n"
-        "descriptor = kernel.pidfd_open(pid)\n"
+        "descriptor = pidfd.pidfd_open(pid)\n"
         "os.waitpid(pid, 0)\n"
         "def failure(call, *arguments):\n"
         "    try:\n"
         "        call(*arguments)\n"
         "    except OSError as error:\n"
         "        return type(error).__name__, error.errno\n"
-        "print(*failure(kernel.pidfd_send_signal, descriptor, 10))\n"
-        "print(*failure(kernel.pidfd_open, pid))\n"
+        "print(*failure(pidfd.pidfd_send_signal, descriptor, 10))\n"
+        "print(*failure(pidfd.pidfd_open, pid))\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))\n"
-        "print(*failure(kernel.pidfd_open, os.getpid()))\n"
+        "print(*failure(pidfd.pidfd_open, os.getpid()))\n"
     )
     held, sent, signalled, opened, full = python(code).splitlines()
     assert held == "anon_inode:[pidfd] 1"
@@ -211,16 +211,16 @@ def test_by_number() -> None:
 
 def test_by_number_without_ctypes() -> None:
     """E6: no name and no ctypes is the same as a refusal."""
-    code = f"{NO_NAME}{NO_CTYPES}from pdwrap import kernel; print(kernel.pidfd_open(os.getpid()))"
+    code = f"{NO_NAME}{NO_CTYPES}from pdwrap.linux import pidfd, prctl; print(pidfd.pidfd_open(os.getpid()))"
     assert python(code) == "None"
 
 
 def test_out_of_descriptors() -> None:
     """E8: with no descriptor left, the real call raises."""
     code = (
-        "from pdwrap import kernel; import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))\n"
+        "from pdwrap.linux import pidfd, prctl; import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))\n"
         "try:\n"
-        "    kernel.pidfd_open(os.getpid())\n"
+        "    pidfd.pidfd_open(os.getpid())\n"
         "except OSError as error:\n"
         "    print(error.errno)\n"
     )
@@ -230,10 +230,10 @@ def test_out_of_descriptors() -> None:
 def test_a_signal_by_pidfd() -> None:
     """N3: a signal by pidfd reaches that process; when it has been reaped, nobody."""
     process = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import signal; signal.pause()"])
-    descriptor = kernel.pidfd_open(process.pid)
+    descriptor = pidfd.pidfd_open(process.pid)
     assert descriptor is not None
-    kernel.pidfd_send_signal(descriptor, signals.SIGTERM)
+    pidfd.pidfd_send_signal(descriptor, signals.SIGTERM)
     assert process.wait() == -signal.SIGTERM
     with pytest.raises(ProcessLookupError):
-        kernel.pidfd_send_signal(descriptor, signals.SIGTERM)
+        pidfd.pidfd_send_signal(descriptor, signals.SIGTERM)
     os.close(descriptor)

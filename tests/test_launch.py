@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from pdwrap import launch
+from pdwrap.fork_mode import inner_start
+from pdwrap.linux import descriptors
 
 
 def in_child(act: Callable[[], bool]) -> bool:
@@ -30,7 +31,7 @@ def test_nothing_of_ours_lands_on_a_standard_descriptor(closed: tuple[int, ...])
     def act() -> bool:
         for descriptor in closed:
             os.close(descriptor)
-        launch.hold_standard_descriptors()
+        descriptors.hold_standard()
         filled = all(not os.get_inheritable(descriptor) for descriptor in closed)
         return filled and os.open("/", os.O_RDONLY) not in (0, 1, 2)
 
@@ -42,7 +43,7 @@ def test_open_standard_descriptors_are_left_alone() -> None:
 
     def act() -> bool:
         before = [(os.fstat(descriptor), os.get_inheritable(descriptor)) for descriptor in (0, 1, 2)]
-        launch.hold_standard_descriptors()
+        descriptors.hold_standard()
         return before == [(os.fstat(descriptor), os.get_inheritable(descriptor)) for descriptor in (0, 1, 2)]
 
     assert in_child(act)
@@ -54,7 +55,7 @@ def test_only_what_is_kept_stays_open() -> None:
     def act() -> bool:
         kept, other = os.pipe()
         high = os.dup2(other, 900)
-        launch.close_all_but({2, kept})
+        descriptors.close_all_but({2, kept})
         return {int(entry) for entry in os.listdir("/proc/self/fd")} - {2, kept} <= {0} and high == 900
 
     assert in_child(act)
@@ -84,7 +85,7 @@ def test_copies_are_dropped() -> None:
         try:
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
             signal.sigwait({signal.SIGUSR2})  # all has been sent
-            launch.drop_copies(supervisor)
+            inner_start.drop_copies(supervisor)
             left = 0
             while signal.sigtimedwait({number}, 0):
                 left += 1

@@ -68,7 +68,7 @@ class Launched:
 
     def close_with_worker(self) -> tuple[list[int], list[int]]:
         """The same where the worker has outlived the backend, unsignalled."""
-        assert self.backend.gone()
+        assert self.backend.is_dead()
         self.worker.signal(USR1)
         self.script.hear("got", str(self.worker.pid), str(USR1))
         self.worker.kill()
@@ -99,7 +99,7 @@ def test_kill(launched: Callable[..., Launched], mode: str) -> None:
     """E4, T3: `Popen.kill()` kills the whole tree at once (fork), or the backend alone (exec); the status shows it."""
     it = launched()
     it.order("child.kill(); assert child.wait() == -9")
-    assert it.backend.gone()  # while its launcher lives: else its death would count, too
+    assert it.backend.is_dead()  # while its launcher lives: else its death would count, too
     if mode == "fork":
         assert it.close() == ([], [])
     else:
@@ -115,7 +115,7 @@ def test_group(launched: Callable[..., Launched], mode: str, number: int) -> Non
     """
     it = launched("start_new_session=True")
     it.order(f"os.killpg(child.pid, {number}); assert child.wait() == {-9 if number == KILL else 9}")
-    assert it.backend.gone()
+    assert it.backend.is_dead()
     assert it.close() == (([TERM], [TERM]) if number == TERM else ([], []))
 
 
@@ -178,7 +178,7 @@ def test_script_kills_its_job(scripts: Scripts, shell: str) -> None:
     script = scripts.start(shell, f"export PDWRAP_GRACE=1h; pdwrap -- ROLE stubborn {workers} & job=$!; {OBEY}")
     script.backends()
     assert script.order("kill -9 $job; wait $job") == 137
-    assert script.backends(0)[0].gone()
+    assert script.backends(0)[0].is_dead()
     script.close()
 
 

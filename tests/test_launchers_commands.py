@@ -99,7 +99,7 @@ def test_launcher_of_a_command_that_stays(pdwrap: list[str], mode: str, command:
         tree.settle()
         parent = tree.hold(parent_of(tree.outer.pid))
         tree.launcher.kill()
-        assert tree.launcher.gone()
+        assert tree.launcher.is_dead()
         tree.fence()
         assert tree.heard() == []
         parent.kill()

@@ -123,7 +123,7 @@ def test_shell_true_without_parent(pdwrap: list[str], mode: str) -> None:
     with pool(mode, "shell", "cd / && " + line(pdwrap, "", *reporter()) + STAYS) as tree:
         middle = tree.hold(children(tree.program.pid)[0])
         tree.program.kill()
-        assert tree.program.gone()
+        assert tree.program.is_dead()
         tree.fence()
         assert tree.heard() == []
         assert middle.alive
@@ -159,7 +159,7 @@ def test_shell_true_is_stopped_by_its_group(pdwrap: list[str], mode: str) -> Non
     """T2, E3: SIGTERM to the group of shell and pdwrap is one for the backend, though its shell dies of it, too."""
     with pool(mode, "shell,session", "cd / && " + line(pdwrap, "", *reporter()) + STAYS) as tree:
         tree.tell(f"group {TERM}")
-        assert tree.backend.gone()
+        assert tree.backend.is_dead()
         tree.program.kill()
         tree.assert_gone()
         assert tree.heard().count(TERM) in ([1] if mode == "fork" else [1, 2])  # exec mode does not see the group's

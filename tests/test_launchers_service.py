@@ -61,7 +61,7 @@ def test_double_fork_below_a_leader(pdwrap: list[str], mode: str) -> None:
 def test_double_fork_is_an_orphan(pdwrap: list[str], mode: str, how: str) -> None:
     """E1: who has adopted pdwrap did not launch it: its session tells so, and nothing is started."""
     with supervisor(mode, how, *pdwrap, "--", "echo", "here") as tree:
-        assert tree.hold(int(tree.says.next("started")[0])).gone()
+        assert tree.hold(int(tree.says.next("started")[0])).is_dead()
         tree.tell("exit")
         tree.assert_gone()
         assert "has adopted pdwrap" in tree.stderr
@@ -87,7 +87,7 @@ def test_double_fork_with_the_watch_off(pdwrap: list[str], mode: str) -> None:
     with supervisor(mode, "double", *command) as tree:
         tree.settle()
         tree.tell("exit")
-        assert tree.program.gone()
+        assert tree.program.is_dead()
         tree.fence()
         assert tree.heard() == []
         tree.backend.kill()

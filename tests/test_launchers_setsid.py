@@ -28,7 +28,7 @@ def test_setsid_fork(pdwrap: list[str], mode: str) -> None:
     with detached(mode, "", *pdwrap, "--", *reporter()) as tree:
         tree.settle()
         tree.program.kill()
-        assert tree.program.gone()
+        assert tree.program.is_dead()
         tree.fence()
         assert tree.heard() == []
         tree.backend.kill()

@@ -59,7 +59,7 @@ def test_without_parent(pdwrap: list[str], mode: str, tmp_path: Path, form: str)
     """Without `--parent` the shell is the launcher: it stays, and so does the backend, until the shell dies."""
     with shell(mode, form, line(pdwrap, ""), tmp_path) as tree:
         tree.launcher.kill()
-        assert tree.launcher.gone()
+        assert tree.launcher.is_dead()
         tree.fence()
         assert tree.heard() == []
         assert tree.program.alive
@@ -134,7 +134,7 @@ def test_two_shells_by_the_inner_pid(pdwrap: list[str], mode: str, tmp_path: Pat
     """Below two shells the inner one's `$PPID` is the outer one, which stays."""
     with nested(pdwrap, mode, tmp_path, "inner PPID") as tree:
         tree.launcher.kill()
-        assert tree.launcher.gone()
+        assert tree.launcher.is_dead()
         tree.fence()
         assert tree.heard() == []
         tree.program.kill()

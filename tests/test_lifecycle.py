@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from pdwrap import lifecycle
-from pdwrap.acts import Acts
+from pdwrap.exec_mode.sidecar_actions import SidecarActions
+from pdwrap.exec_mode.sidecar_loop import Sidecar
+from pdwrap.exec_mode.sidecar_table import SIDECAR, sidecar_table
+from pdwrap.fork_mode.inner_actions import InnerActions
+from pdwrap.fork_mode.inner_table import AFTER_BACKEND, INNER, inner_table
+from pdwrap.fork_mode.outer_actions import OuterActions
+from pdwrap.fork_mode.outer_table import OUTER
 from pdwrap.lifecycle import Cell, Impossible, Lifecycle, Table
-from pdwrap.sidecar import Sidecar
-from pdwrap.stand_in import StandIn
-from pdwrap.sweep import Sweep
-from pdwrap.tables import AFTER_BACKEND, INNER, OUTER, SIDECAR, inner_table, sidecar_table
 
 LEFTOVERS = ("end", "wait", "leave")
 
@@ -207,7 +209,7 @@ def test_a_missing_cell_is_impossible(table: Table, state: str, event: str) -> N
 
 @pytest.mark.parametrize(
     ("table", "carriers"),
-    [(INNER, (Acts,)), (OUTER, (StandIn,)), (SIDECAR, (Sidecar, Sweep))],
+    [(INNER, (InnerActions,)), (OUTER, (OuterActions,)), (SIDECAR, (Sidecar, SidecarActions))],
     ids=["in", "out", "side"],
 )
 def test_each_action_is_a_method(table: Table, carriers: tuple[type, ...]) -> None:

@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdwrap import lifecycle
+from pdwrap.exec_mode.sidecar_table import SIDECAR, sidecar_table
+from pdwrap.fork_mode.inner_table import INNER, inner_table
+from pdwrap.fork_mode.outer_table import OUTER
 from pdwrap.lifecycle import Lifecycle, Table
-from pdwrap.tables import INNER, OUTER, SIDECAR, inner_table, sidecar_table
 
 from .test_lifecycle import LEFTOVERS, states_and_events
 

@@ -8,9 +8,9 @@ import signal
 
 import pytest
 
-from pdwrap import kernel
-from pdwrap.marks import Marks
-from pdwrap.member import Member
+from pdwrap.exec_mode.member import Member
+from pdwrap.exec_mode.sidecar_pipes import SidecarPipes
+from pdwrap.linux import pidfd
 
 from .harness import Process
 
@@ -40,19 +40,19 @@ def backend() -> tuple[Process, Member]:
     os.read(told, 1)
     os.close(told)
     os.close(tell)
-    held = kernel.pidfd_open(pid)
+    held = pidfd.pidfd_open(pid)
     return Process(pid), Member(pid, held, 0)
 
 
 def status(process: Process) -> int:
     """Its raw wait status."""
-    assert process.gone()
+    assert process.is_dead()
     raw = os.waitpid(process.pid, 0)[1]
     process.close()
     return raw
 
 
-def close_all(marks: Marks, *, reverse: bool = False) -> None:
+def close_all(marks: SidecarPipes, *, reverse: bool = False) -> None:
     """As the end of the last holder does, in either order."""
     ends = [marks._asked, marks._ask, marks._finished, marks._finish, *marks._held]  # noqa: SLF001 - nobody else may
     for end in sorted(ends, reverse=reverse):
@@ -63,9 +63,9 @@ def close_all(marks: Marks, *, reverse: bool = False) -> None:
 def test_asks_once(monkeypatch: pytest.MonkeyPatch, by_kernel: bool) -> None:  # noqa: FBT001 - pytest's form
     """E3: the mark and the signal are one; where the kernel does not do that, there are both all the same."""
     if not by_kernel:
-        monkeypatch.setattr("pdwrap.marks._signal_by", lambda *_: False)
+        monkeypatch.setattr("pdwrap.exec_mode.sidecar_pipes._signal_by", lambda *_: False)
     process, member = backend()
-    marks = Marks(member, SENT)
+    marks = SidecarPipes(member, SENT)
     assert not marks.has_asked()
     marks.ask()
     assert marks.has_asked()
@@ -77,7 +77,7 @@ def test_asks_once(monkeypatch: pytest.MonkeyPatch, by_kernel: bool) -> None:  #
 def test_the_other_marks_send_nothing() -> None:
     """E3: nor does reading one."""
     process, member = backend()
-    marks = Marks(member, SENT)
+    marks = SidecarPipes(member, SENT)
     assert not marks.has_finished()
     marks.finish()
     assert marks.has_finished()
@@ -91,7 +91,7 @@ def test_the_other_marks_send_nothing() -> None:
 def test_last_holder_gone(reverse: bool) -> None:  # noqa: FBT001 - pytest's form
     """E4: the backend is killed when the last holder lets go, whichever end goes first."""
     process, member = backend()
-    marks = Marks(member, SENT)
+    marks = SidecarPipes(member, SENT)
     mate = os.fork()
     if mate == 0:
         signal.pause()
@@ -110,7 +110,7 @@ def test_nobody_else() -> None:
     dead.kill()
     status(dead)
     dead_member.pid = process.pid  # reused
-    marks = Marks(dead_member, SENT)
+    marks = SidecarPipes(dead_member, SENT)
     marks.ask()
     close_all(marks)
     process.signal(signal.SIGTERM)
@@ -121,7 +121,7 @@ def test_nobody_else() -> None:
 def test_either_end(end: int) -> None:
     """E4: which end the kernel lets go first is its own business: the loss of each is seen by the other."""
     process, member = backend()
-    marks = Marks(member, SENT)
+    marks = SidecarPipes(member, SENT)
     os.close(marks._held[end])  # noqa: SLF001 - as in the death of the last holder, half done
     assert status(process) == signal.SIGKILL
     os.close(marks._held[1 - end])  # noqa: SLF001
@@ -139,7 +139,7 @@ def test_backend_whom_the_kernel_may_not_signal(root: None) -> None:
         try:
             process, member = backend()  # stays root
             become_a_user_with_all_capabilities()
-            marks = Marks(member, SENT)
+            marks = SidecarPipes(member, SENT)
             marks.ask()
             member.send(signal.SIGTERM)
             code = os.waitstatus_to_exitcode(status(process))
@@ -155,7 +155,7 @@ def become_a_user_with_all_capabilities() -> None:
     os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
-def close_all_others(marks: Marks) -> None:
+def close_all_others(marks: SidecarPipes) -> None:
     """What is not the pipe that is held."""
     for end in (marks._asked, marks._ask, marks._finished, marks._finish, marks._listed, marks._list):  # noqa: SLF001
         os.close(end)
@@ -164,7 +164,7 @@ def close_all_others(marks: Marks) -> None:
 def test_passes_on_whom_it_holds() -> None:
     """E2, E4: all of them, in the order in which they were found, however many writes that takes; and once."""
     process, member = backend()
-    marks = Marks(member, SENT)
+    marks = SidecarPipes(member, SENT)
     many = [(2**22 - at, 2**40 + at) for at in range(250)]
     assert marks.passed_on() == []
     marks.pass_on(many[:7])
@@ -182,7 +182,7 @@ def test_passes_on_whom_it_holds() -> None:
 def test_passes_on_no_halves() -> None:
     """E8, N3: more than the pipe holds: the sidecar is not kept waiting, and no number is cut into another's."""
     process, member = backend()
-    marks = Marks(member, SENT)
+    marks = SidecarPipes(member, SENT)
     many = [(2**22 - at, 2**40 + at) for at in range(10_000)]
     marks.pass_on(many)
     got = marks.passed_on()

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pdwrap import kernel, procfs
-from pdwrap.member import Member
-from pdwrap.members import Members
+from pdwrap.exec_mode.member import Member
+from pdwrap.exec_mode.members import Members
+from pdwrap.linux import pidfd, procfs
 
 from .harness import Process, sweep
 
@@ -37,7 +37,7 @@ def family() -> tuple[int, int]:
 def tree() -> Iterator[tuple[Members, int]]:
     """A backend and its child, not listed yet."""
     backend, child = family()
-    held = kernel.pidfd_open(backend)
+    held = pidfd.pidfd_open(backend)
     assert held is not None
     yield Members(backend, held), child
     sweep()
@@ -62,7 +62,7 @@ def test_number_of_a_dead_member_is_a_strangers(tree: tuple[Members, int]) -> No
     members.refresh()
     held = Process(child)
     held.kill()
-    assert held.gone()
+    assert held.is_dead()
     stranger, its_child = family()
     known(members)[child].pid = stranger  # reused
     assert not members.refresh()
@@ -151,7 +151,7 @@ def test_number_of_an_empty_group_is_free(tree: tuple[Members, int]) -> None:
     members.forget_free_numbers()
     assert leader in members._led  # noqa: SLF001 - the group is there
     held.kill()
-    assert held.gone()
+    assert held.is_dead()
     os.waitpid(its_child, 0)  # it fell to us
     members.forget_free_numbers()
     assert leader not in members._led  # noqa: SLF001

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from pdwrap import kernel, procfs
-from pdwrap.member import Member
-from pdwrap.members import Members
+from pdwrap.exec_mode.member import Member
+from pdwrap.exec_mode.members import Members
+from pdwrap.exec_mode.sidecar_actions import SidecarActions
+from pdwrap.linux import pidfd, procfs
 from pdwrap.options import Settings
-from pdwrap.sweep import Sweep
 
 from .fakes import FakeLog
 from .harness import Process
@@ -36,7 +36,7 @@ def fail_to_open(error: int) -> Callable[[int], int | None]:
 def test_out_of_descriptors(tree: tuple[Members, int], monkeypatch: pytest.MonkeyPatch, error: int) -> None:
     """E2, E8: it is known by its number and start time then, signalled, and not when the number is another's."""
     members, child = tree
-    monkeypatch.setattr(kernel, "pidfd_open", fail_to_open(error))
+    monkeypatch.setattr(pidfd, "pidfd_open", fail_to_open(error))
     assert members.refresh()
     member = known(members)[child]
     assert member.descriptor is None
@@ -46,14 +46,14 @@ def test_out_of_descriptors(tree: tuple[Members, int], monkeypatch: pytest.Monke
     assert not reused.alive()
     assert member.alive()
     member.send(signal.SIGKILL)
-    assert Process(child).gone()
+    assert Process(child).is_dead()
     assert not member.alive()
 
 
 def test_no_memory_is_an_error(tree: tuple[Members, int], monkeypatch: pytest.MonkeyPatch) -> None:
     """E8: what is no lack of descriptors is not passed over."""
     members, _child = tree
-    monkeypatch.setattr(kernel, "pidfd_open", fail_to_open(errno.ENOMEM))
+    monkeypatch.setattr(pidfd, "pidfd_open", fail_to_open(errno.ENOMEM))
     with pytest.raises(OSError, match=os.strerror(errno.ENOMEM)):
         members.refresh()
 
@@ -88,7 +88,7 @@ def test_stops_lists_and_kills(tree: tuple[Members, int], monkeypatch: pytest.Mo
     monkeypatch.setattr(Members, "find_by_group", found)
     members.kill()
     assert done == [*["SIGSTOP"] * 2, *["look"] * 7, *["list"] * 2, "groups", *["SIGKILL"] * 2]
-    assert Process(child).gone()
+    assert Process(child).is_dead()
 
 
 def test_an_error_leaves_nobody_stopped(tree: tuple[Members, int], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,8 +98,8 @@ def test_an_error_leaves_nobody_stopped(tree: tuple[Members, int], monkeypatch: 
     monkeypatch.setattr(procfs, "is_stopped", lambda _pid: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         members.kill()
-    assert Process(child).gone()
-    assert not members.backend.alive() or Process(members.backend.pid).gone()
+    assert Process(child).is_dead()
+    assert not members.backend.alive() or Process(members.backend.pid).is_dead()
 
 
 def test_what_is_found_while_killing_is_stopped(tree: tuple[Members, int]) -> None:
@@ -114,7 +114,7 @@ def test_what_is_left_in_a_group_is_stopped(tree: tuple[Members, int]) -> None:
     members, _child = tree
     leader, orphan = led(members)
     os.kill(leader, signal.SIGKILL)
-    assert Process(leader).gone()
+    assert Process(leader).is_dead()
     assert members.find_by_group(stopping=True)
     assert orphan in known(members)
     Process(orphan).wait_stopped()
@@ -149,6 +149,6 @@ def test_out_of_files_for_a_moment(tree: tuple[Members, int], monkeypatch: pytes
 
     monkeypatch.setattr(procfs, "read", out_of_files)
     unused: Any = None
-    Sweep(Settings(), unused, members, FakeLog()).kill_until_empty()
+    SidecarActions(Settings(), unused, members, FakeLog()).kill_until_empty()
     assert child in known(members)
-    assert Process(child).gone()
+    assert Process(child).is_dead()

@@ -133,7 +133,7 @@ def test_strange_name(start: Starter) -> None:
     """A backend's name may hold anything; a message stays one line, and JSON."""
     argv = ["sh", "-c", 'exec -a "$(printf "a\\nb\\"c")" sleep 60']
     tree = start(argv=["bash", *argv[1:]], options=["--log", "json"], env=SHORT, settle=False)
-    while not tree.wrapper.gone(0) and "sleep" not in tree_names(tree):
+    while not tree.wrapper.is_dead(0) and "sleep" not in tree_names(tree):
         os.sched_yield()
     tree.launcher.kill()
     tree.assert_gone()

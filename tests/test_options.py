@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pdwrap import cli, options
+from pdwrap import options
+from pdwrap.cli import click_parser
+from pdwrap.exit_status import OWN_FAILURE, Refusal
 from pdwrap.options import LOCALAI_INTERVAL, LOCALAI_WATCH, READERS
-from pdwrap.status import OWN_FAILURE, Refusal
 
 TERM, INT, USR1, USR2, HUP = (int(getattr(signal, f"SIG{name}")) for name in ("TERM", "INT", "USR1", "USR2", "HUP"))
 
@@ -132,7 +133,7 @@ def on_the_command_line(name: str, text: str) -> list[str]:
 @pytest.mark.parametrize(("name", "text", "value"), GOOD)
 def test_each_option(name: str, text: str, value: object) -> None:
     """An option is read by the same reader as its variable."""
-    read, command = cli.parse([*on_the_command_line(name, text), "--", "cmd", "-x"])
+    read, command = click_parser.parse([*on_the_command_line(name, text), "--", "cmd", "-x"])
     assert getattr(read, name) == value
     assert name in read.explicit
     assert command == ["cmd", "-x"]
@@ -152,7 +153,7 @@ def test_bad_variable(name: str, text: str) -> None:
 def test_bad_option(name: str, text: str) -> None:
     """T4: one line names the option, the value, and what is allowed."""
     with pytest.raises(Refusal) as refused:
-        cli.parse([OPTION[name], text, "--", "cmd"])
+        click_parser.parse([OPTION[name], text, "--", "cmd"])
     assert refused.value.status == OWN_FAILURE
     allowed = next(allowed for each, _v, _o, _r, allowed in READERS if each == name)
     assert str(refused.value) == f"{OPTION[name]}: {text!r} cannot be read: give {allowed}"
@@ -171,7 +172,7 @@ def test_bad_option(name: str, text: str) -> None:
 def test_bad_usage(arguments: list[str], named: str) -> None:
     """T4: what click refuses is one line, too, and names what is wrong."""
     with pytest.raises(Refusal) as refused:
-        cli.parse(arguments)
+        click_parser.parse(arguments)
     assert refused.value.status == OWN_FAILURE
     assert named in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -188,26 +189,28 @@ def test_bad_usage(arguments: list[str], named: str) -> None:
 )
 def test_short_options(short: str, name: str, text: str, value: object) -> None:
     """The short forms are the same options."""
-    assert getattr(cli.parse([short, text, "cmd"])[0], name) == value
+    assert getattr(click_parser.parse([short, text, "cmd"])[0], name) == value
 
 
 def test_rewrite_is_repeatable() -> None:
     """Several rules add up; the last one for a signal counts."""
-    read, _command = cli.parse(["--rewrite", "TERM:INT", "--rewrite", "USR1:0", "--rewrite", "TERM:HUP", "cmd"])
+    read, _command = click_parser.parse(
+        ["--rewrite", "TERM:INT", "--rewrite", "USR1:0", "--rewrite", "TERM:HUP", "cmd"]
+    )
     assert read.rewrite == {TERM: HUP, USR1: 0}
 
 
 @pytest.mark.parametrize(("arguments", "verbosity"), [([], 0), (["-q"], -1), (["-v"], 1), (["--verbose"], 1)])
 def test_verbosity(arguments: list[str], verbosity: int) -> None:
     """`-q` is quiet, `-v` tells what is watched."""
-    assert cli.parse([*arguments, "cmd"])[0].verbosity == verbosity
+    assert click_parser.parse([*arguments, "cmd"])[0].verbosity == verbosity
 
 
 @pytest.mark.parametrize("separator", [[], ["--"]])
 def test_the_command_is_left_alone(separator: list[str]) -> None:
     """T1: what follows the command is its own, also where it looks like an option of ours, or like `--`."""
     command = ["cmd", "--grace", "x", "--", "-v", "", "--help"]
-    assert cli.parse(["-q", *separator, *command])[1] == command
+    assert click_parser.parse(["-q", *separator, *command])[1] == command
 
 
 def test_option_wins_over_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,14 +218,14 @@ def test_option_wins_over_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PDWRAP_GRACE", "1s")
     monkeypatch.setenv("PDWRAP_SIGNAL", "nonsense")
     monkeypatch.setenv("PDWRAP_MODE", "exec")
-    read, _command = cli.parse(["--grace", "2s", "--signal", "INT", "--fork", "cmd"])
+    read, _command = click_parser.parse(["--grace", "2s", "--signal", "INT", "--fork", "cmd"])
     assert (read.grace, read.signal, read.mode) == (2.0, INT, "fork")
 
 
 def test_the_environment_counts_beside_options(monkeypatch: pytest.MonkeyPatch) -> None:
     """An option changes its own setting; the variables of the others still count."""
     monkeypatch.setenv("PDWRAP_GRACE", "1s")
-    assert cli.parse(["-v", "cmd"])[0].grace == 1.0
+    assert click_parser.parse(["-v", "cmd"])[0].grace == 1.0
 
 
 @pytest.mark.parametrize(

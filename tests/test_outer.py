@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from pdwrap import lifecycle, outer, stand_in, wire
-from pdwrap.jobs import Job
+from pdwrap import lifecycle
+from pdwrap.fork_mode import outer_actions, outer_loop, pipes
+from pdwrap.fork_mode.job_control import Job
 from pdwrap.options import Settings
 
-from .fakes import Clock, FakeLog, FakeTree, FakeWatch, Script, Step, together
+from .fakes import Clock, FakeLauncher, FakeLog, FakeTree, Script, Step, together
 
 KILL = 9
 INNER, BACKEND, WORKER = 50, 60, 61
@@ -27,22 +28,24 @@ class Drive:
     """An outer supervisor whose kernel is the test."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.clock, self.watch, self.log, self.script = Clock(), FakeWatch(), FakeLog(), Script()
+        self.clock, self.launcher, self.log, self.script = Clock(), FakeLauncher(), FakeLog(), Script()
         self.tree = FakeTree(self.clock, INNER)
         self.as_what: list[object] = []
         down, up = os.pipe(), os.pipe()
         self.ends = [*down, *up]
-        self.commands, self.reports = wire.Reader(down[0]), wire.Writer(up[1])
-        monkeypatch.setattr(outer, "time", self.clock)
-        monkeypatch.setattr(stand_in, "time", self.clock)
-        monkeypatch.setattr(outer, "send", self.tree.send)
-        monkeypatch.setattr(stand_in, "send", self.tree.send)
-        monkeypatch.setattr(stand_in, "mirror", self.end_as)
+        self.commands, self.reports = pipes.Reader(down[0]), pipes.Writer(up[1])
+        monkeypatch.setattr(outer_loop, "time", self.clock)
+        monkeypatch.setattr(outer_actions, "time", self.clock)
+        monkeypatch.setattr(outer_loop, "send", self.tree.send)
+        monkeypatch.setattr(outer_actions, "send", self.tree.send)
+        monkeypatch.setattr(outer_actions, "mirror", self.end_as)
         monkeypatch.setattr(os, "_exit", self.end_as)
-        watch: Any = self.watch
+        watch: Any = self.launcher
         tree: Any = self.tree
-        acts = stand_in.StandIn(Settings(), watch, INNER, wire.Writer(down[1]), tree, self.log, Job(shared_group=False))
-        self.outer = outer.Outer(acts, wire.Reader(up[0]))
+        actions = outer_actions.OuterActions(
+            Settings(), watch, INNER, pipes.Writer(down[1]), tree, self.log, Job(shared_group=False)
+        )
+        self.outer = outer_loop.Outer(actions, pipes.Reader(up[0]))
         monkeypatch.setattr(self.outer, "_wait", self.wait)
 
     def end_as(self, raw: int) -> None:
@@ -52,11 +55,11 @@ class Drive:
 
     def wait(self) -> None:
         """In the place of sigwaitinfo(2): the next thing happens."""
-        self.script.wait(None if self.outer.acts.deadline is None else self.outer.acts.deadline - self.clock.now)
+        self.script.wait(None if self.outer.actions.deadline is None else self.outer.actions.deadline - self.clock.now)
 
     def run(self, *steps: Step) -> object:
         """Let the backend be released, and run the loop to its end; give as what it ended."""
-        self.reports.send(wire.BACKEND, BACKEND)
+        self.reports.send(pipes.BACKEND, BACKEND)
         self.script.steps = list(steps)
         with pytest.raises(Mirrored):
             self.outer.run()
@@ -93,7 +96,7 @@ def drive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Drive]:
 def test_a_normal_end_is_mirrored(drive: Drive, raw: int) -> None:
     """T3: the report says it all, whether it is read before or after the inner's end."""
     d = drive
-    assert d.run(together(d.report(wire.FINISHED, raw), d.end(INNER, 0))) == raw
+    assert d.run(together(d.report(pipes.FINISHED, raw), d.end(INNER, 0))) == raw
     assert d.tree.sent == []
     assert d.log.said == []
 
@@ -102,11 +105,11 @@ def test_it_tells_of_the_launchers_death_once(drive: Drive) -> None:
     """E1: the inner may have no other way to see it; the outer sends no signal of its own."""
     d = drive
     d.run(
-        d.watch.die,
-        d.report(wire.ENDING, 1005.0),
-        together(d.later(4), d.report(wire.FINISHED, 15), d.end(INNER, 0)),
+        d.launcher.die,
+        d.report(pipes.ENDING, 1005.0),
+        together(d.later(4), d.report(pipes.FINISHED, 15), d.end(INNER, 0)),
     )
-    assert d.commands.receive() == [[wire.LAUNCHER_GONE]]
+    assert d.commands.receive() == [[pipes.LAUNCHER_GONE]]
     assert d.tree.sent == []
 
 
@@ -138,7 +141,7 @@ def test_a_late_inner_is_killed_and_its_work_done(drive: Drive, orphan: int) -> 
     The parent-death signal may have been refused or cleared, so nothing but the outer ends what is left.
     """
     d = drive
-    d.run(d.watch.die, d.later(5.9), d.later(0.1), d.end(INNER, KILLED, orphan), d.end(orphan, 9))
+    d.run(d.launcher.die, d.later(5.9), d.later(0.1), d.end(INNER, KILLED, orphan), d.end(orphan, 9))
     assert [(pid, number) for pid, number, _at in d.tree.sent if pid == orphan] == [(orphan, KILL)]
     assert {at for pid, _number, at in d.tree.sent if pid == INNER} == {6.0}
 
@@ -147,9 +150,9 @@ def test_an_ending_that_is_reported_sets_the_deadline(drive: Drive) -> None:
     """E4: the outer sees neither a lifeline nor a sweep: the report says until when the inner has time."""
     d = drive
     d.run(
-        d.report(wire.ENDING, 1002.0),
-        d.report(wire.KILLING),
-        together(d.report(wire.FINISHED, 9), d.end(INNER, 0)),
+        d.report(pipes.ENDING, 1002.0),
+        d.report(pipes.KILLING),
+        together(d.report(pipes.FINISHED, 9), d.end(INNER, 0)),
     )
     assert d.script.waited == [None, 3.0, 3.5]
 
@@ -157,7 +160,7 @@ def test_an_ending_that_is_reported_sets_the_deadline(drive: Drive) -> None:
 def test_killing_that_takes_too_long(drive: Drive) -> None:
     """E7: four seconds after the inner began to kill, whatever is left is named, and pdwrap exits."""
     d = drive
-    d.run(d.watch.die, d.report(wire.ENDING, 1005.0), d.report(wire.KILLING), d.later(3.5), d.later(0.5))
+    d.run(d.launcher.die, d.report(pipes.ENDING, 1005.0), d.report(pipes.KILLING), d.later(3.5), d.later(0.5))
     assert (INNER, KILL, 3.5) in d.tree.sent
     assert any(said.startswith("survivors: ") for said in d.log.said)
 

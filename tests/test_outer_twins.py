@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from pdwrap import outer
+from pdwrap.fork_mode import outer_loop
 
 from .test_launch import in_child
 
@@ -35,7 +35,7 @@ def sent_by_another(number: int) -> None:
 )
 def test_twins(monkeypatch: pytest.MonkeyPatch, number: int, same: bool, left: bool) -> None:  # noqa: FBT001 - pytest's form
     """T2: the second of one sender is dropped; another's, and each that is queued, is forwarded."""
-    monkeypatch.setattr(outer, "TWIN_TIME", 10.0)
+    monkeypatch.setattr(outer_loop, "TWIN_TIME", 10.0)
 
     def act() -> bool:
         signal.pthread_sigmask(signal.SIG_BLOCK, {number})
@@ -45,7 +45,7 @@ def test_twins(monkeypatch: pytest.MonkeyPatch, number: int, same: bool, left: b
             os.kill(os.getpid(), number)
         else:
             sent_by_another(number)
-        twin = outer._take_twin(info)  # noqa: SLF001 - the loop around it waits
+        twin = outer_loop._take_twin(info)  # noqa: SLF001 - the loop around it waits
         pending = number in signal.sigpending()
         return (twin is not None or pending) == left
 
@@ -58,6 +58,6 @@ def test_nothing_behind() -> None:
     def act() -> bool:
         signal.pthread_sigmask(signal.SIG_BLOCK, {USR1})
         os.kill(os.getpid(), USR1)
-        return outer._take_twin(signal.sigwaitinfo({USR1})) is None  # noqa: SLF001 - the loop around it waits
+        return outer_loop._take_twin(signal.sigwaitinfo({USR1})) is None  # noqa: SLF001 - the loop around it waits
 
     assert in_child(act)

@@ -41,7 +41,7 @@ def assert_ended(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("error", ["memory", "descriptors", "pipe", "bug", "interrupt"])
-@pytest.mark.parametrize("place", ["inner.Inner._take_time", "outer.Outer._take_time"])
+@pytest.mark.parametrize("place", ["fork_mode.inner_loop.Inner._take_time", "fork_mode.outer_loop.Outer._take_time"])
 def test_while_running(sabotaged: Sabotaged, tmp_path: Path, place: str, error: str) -> None:
     """E8: either supervisor fails while the backend runs."""
     when = tmp_path / "now"
@@ -51,7 +51,7 @@ def test_while_running(sabotaged: Sabotaged, tmp_path: Path, place: str, error: 
     assert_ended(tree)
 
 
-@pytest.mark.parametrize("place", ["inner.Inner._take_time", "outer.Outer._take_time"])
+@pytest.mark.parametrize("place", ["fork_mode.inner_loop.Inner._take_time", "fork_mode.outer_loop.Outer._take_time"])
 def test_while_ending(sabotaged: Sabotaged, place: str) -> None:
     """E8: either supervisor fails during the grace."""
     tree = sabotaged(place, "ending")("stubborn", *FAMILY, env=SHORT)
@@ -59,7 +59,7 @@ def test_while_ending(sabotaged: Sabotaged, place: str) -> None:
     assert_ended(tree)
 
 
-@pytest.mark.parametrize("place", ["inner.Inner._take_time", "outer.Outer._take_time"])
+@pytest.mark.parametrize("place", ["fork_mode.inner_loop.Inner._take_time", "fork_mode.outer_loop.Outer._take_time"])
 def test_while_killing(sabotaged: Sabotaged, place: str) -> None:
     """E8: either supervisor fails after the grace."""
     tree = sabotaged(place, "killing")("stubborn", *FAMILY, env={"PDWRAP_GRACE": "0.05s"})
@@ -72,14 +72,14 @@ def test_while_killing(sabotaged: Sabotaged, place: str) -> None:
 def test_inner_after_a_signal_or_the_backends_end(sabotaged: Sabotaged, state: str) -> None:
     """E8: the inner fails after it forwarded a SIGTERM, or while it sweeps."""
     name = "stubborn" if state == "told" else "plain"
-    tree = sabotaged("inner.Inner._take_time", state)(name, *FAMILY, env=SHORT)
+    tree = sabotaged("fork_mode.inner_loop.Inner._take_time", state)(name, *FAMILY, env=SHORT)
     tree.order(f"signal {signal.SIGTERM}")
     assert_ended(tree)
 
 
 def test_inner_while_it_waits_for_leftovers(sabotaged: Sabotaged) -> None:
     """E8: the inner fails after the backend has exited, with `--leftovers wait`."""
-    start = sabotaged("inner.Inner._take_time", "waiting")
+    start = sabotaged("fork_mode.inner_loop.Inner._take_time", "waiting")
     tree = start("plain", *FAMILY, env={**SHORT, "PDWRAP_LEFTOVERS": "wait"})
     tree.order(f"signal {signal.SIGTERM}")
     assert_ended(tree)
@@ -87,7 +87,7 @@ def test_inner_while_it_waits_for_leftovers(sabotaged: Sabotaged) -> None:
 
 def test_outer_while_it_sweeps(sabotaged: Sabotaged) -> None:
     """E8: the inner is lost, the outer does its work, and fails."""
-    tree = sabotaged("outer.Outer._take_time", "sweeping")("plain", *FAMILY, env=SHORT)
+    tree = sabotaged("fork_mode.outer_loop.Outer._take_time", "sweeping")("plain", *FAMILY, env=SHORT)
     tree.inner.kill()
     tree.assert_gone()
     assert "Traceback" not in tree.stderr
@@ -96,17 +96,17 @@ def test_outer_while_it_sweeps(sabotaged: Sabotaged) -> None:
 @pytest.mark.parametrize(
     "place",
     [
-        "acts.Acts.first_signal",
-        "acts.Acts.report_ending",
-        "acts.Acts.set_deadline",
-        "acts.Acts.announce",
-        "acts.Acts.kill",
-        "acts.Acts.report_killing",
-        "acts.Acts.report_done",
-        "inner.Inner._take_children",
-        "outer.Outer._take_children",
-        "stand_in.StandIn.tell_inner",
-        "stand_in.StandIn.allow_grace",
+        "fork_mode.inner_actions.InnerActions.first_signal",
+        "fork_mode.inner_actions.InnerActions.report_ending",
+        "fork_mode.inner_actions.InnerActions.set_deadline",
+        "fork_mode.inner_actions.InnerActions.announce",
+        "fork_mode.inner_actions.InnerActions.kill",
+        "fork_mode.inner_actions.InnerActions.report_killing",
+        "fork_mode.inner_actions.InnerActions.report_done",
+        "fork_mode.inner_loop.Inner._take_children",
+        "fork_mode.outer_loop.Outer._take_children",
+        "fork_mode.outer_actions.OuterActions.tell_inner",
+        "fork_mode.outer_actions.OuterActions.allow_grace",
         "messages.Log.ending",
         "messages.Log.done",
     ],
@@ -125,18 +125,18 @@ def test_one_act_fails(sabotaged: Sabotaged, tmp_path: Path, place: str) -> None
 @pytest.mark.parametrize(
     "place",
     [
-        "groups.start_leader",
-        "groups.move",
-        "groups.Groups.leave",
-        "launch.close_all_but",
-        "launch.wait_for_release",
-        "inner.Inner.look_once_more",
-        "inner.Inner._hold_only",
-        "outer.Outer.__init__",
-        "outer.Outer.run",
-        "watch.find",
-        "supervisor._own_children",
-        "supervisor._be_inner",
+        "fork_mode.placement.start_leader",
+        "fork_mode.placement.move",
+        "fork_mode.placement.Placement.leave",
+        "linux.descriptors.close_all_but",
+        "fork_mode.inner_start.wait_for_release",
+        "fork_mode.inner_loop.Inner.look_once_more",
+        "fork_mode.inner_loop.Inner._hold_only",
+        "fork_mode.outer_loop.Outer.__init__",
+        "fork_mode.outer_loop.Outer.run",
+        "launcher.find_launcher",
+        "fork_mode.start._own_children",
+        "fork_mode.start._be_inner",
     ],
 )
 def test_while_starting(sabotaged: Sabotaged, place: str, error: str) -> None:
@@ -151,7 +151,7 @@ def test_while_starting(sabotaged: Sabotaged, place: str, error: str) -> None:
 
 def test_status_of_an_error(sabotaged: Sabotaged, tmp_path: Path) -> None:
     """T4: a failure of pdwrap's own while the backend runs shows as 125."""
-    for place in ("inner.Inner._take_time", "outer.Outer._take_time"):
+    for place in ("fork_mode.inner_loop.Inner._take_time", "fork_mode.outer_loop.Outer._take_time"):
         when = tmp_path / place
         tree = sabotaged(place, "running", when)("plain", env=SHORT)
         when.touch()

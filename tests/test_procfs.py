@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pdwrap import procfs
-from pdwrap.procfs import Stat
+from pdwrap.linux import procfs
+from pdwrap.linux.procfs import Stat
 
 from .harness import Process
 
@@ -124,7 +124,7 @@ def test_a_zombie_is_dead_and_still_a_child() -> None:
     if pid == 0:
         os._exit(0)
     process = Process(pid)
-    assert process.gone()
+    assert process.is_dead()
     process.close()
     seen = procfs.stat(pid)
     assert seen

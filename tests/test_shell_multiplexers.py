@@ -103,7 +103,7 @@ class Tmux:
     def end(self) -> None:
         """End the server, which ends by itself with its last pane."""
         run([*self.words, "kill-server"], env=self.stage.env)
-        assert self.server.gone()
+        assert self.server.is_dead()
         self.server.close()
 
     def ask(self, variable: str) -> str:
@@ -172,7 +172,7 @@ def test_tmux_pane_with_a_shell_ends(stage: Stage) -> None:
     tmux("split-window", "-d", "sleep 1000")
     tmux("kill-pane", "-t", ":0.0")
     stage.got(TERM)
-    assert backend.gone()
+    assert backend.is_dead()
     tmux.end()
     stage.assert_gone(backend)
     assert_asked_once(stage)

@@ -77,7 +77,7 @@ class Script:
         outcome = self.running.wait()
         assert self.voice.ended(), f"still there: {self._held}; heard: {self.voice.lines}"
         for each in self._held:
-            assert each.gone()
+            assert each.is_dead()
             each.close()
         left = reap_all(LIMIT)[1]
         assert not left, f"left behind: {left}"
@@ -224,7 +224,7 @@ def test_one_of_a_pipeline_is_killed(scripts: Scripts) -> None:
     script = scripts.start("bash", "pdwrap -- ROLE plain | pdwrap -- ROLE reporter exit=15; echo ${PIPESTATUS[@]}")
     first, second = sorted(script.backends(2), key=lambda backend: "reporter" in describe(backend.pid))
     first.signal(15)
-    assert first.gone()
+    assert first.is_dead()
     second.signal(10)
     script.hear("got", str(second.pid), "10")
     second.signal(15)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pdwrap import signals
+from pdwrap.linux import signals
 
 RTMIN, RTMAX = int(signal.SIGRTMIN), int(signal.SIGRTMAX)
 

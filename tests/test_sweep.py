@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from pdwrap import procfs, sweep
+from pdwrap.exec_mode import sidecar_actions
+from pdwrap.exec_mode.sidecar_actions import SidecarActions
+from pdwrap.lifecycle import KILL_TIME, PATIENCE
+from pdwrap.linux import procfs
 from pdwrap.options import Settings
-from pdwrap.sweep import PATIENCE, Sweep
-from pdwrap.tree import KILL_TIME
 
-from .fakes import Clock, FakeLog, FakeWatch
+from .fakes import Clock, FakeLauncher, FakeLog
 from .fakes_sidecar import FakeMarks, FakeMembers
 
 BACKEND, WORKER = 60, 61
@@ -26,19 +27,19 @@ class Drive:
     """A tree in nobody's hands but the test's."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.clock, self.watch, self.log = Clock(), FakeWatch(), FakeLog()
+        self.clock, self.launcher, self.log = Clock(), FakeLauncher(), FakeLog()
         self.members = FakeMembers(BACKEND)
-        monkeypatch.setattr(sweep, "time", self.clock)
-        monkeypatch.setattr(sweep, "poll", lambda: self)
+        monkeypatch.setattr(sidecar_actions, "time", self.clock)
+        monkeypatch.setattr(sidecar_actions, "poll", lambda: self)
         monkeypatch.setattr(procfs, "name", lambda _pid: "server")
-        watch: Any = self.watch
+        watch: Any = self.launcher
         members: Any = self.members
         settings = Settings()
         settings.grace = GRACE
-        self.sweep = Sweep(settings, watch, members, self.log)
+        self.actions = SidecarActions(settings, watch, members, self.log)
         self.marks = FakeMarks(self.members)
         marks: Any = self.marks
-        self.sweep.marks = marks
+        self.actions.marks = marks
 
     def poll(self, milliseconds: int) -> None:
         """In the place of the wait between two rounds."""
@@ -53,31 +54,31 @@ def drive(monkeypatch: pytest.MonkeyPatch) -> Drive:
 
 def test_grace_runs_from_the_listing(drive: Drive) -> None:
     """E3, E7: one deadline for all, from the launcher's death on, whatever time the first signal took."""
-    drive.sweep.list_tree()
+    drive.actions.list_tree()
     drive.clock.advance(1)
-    drive.sweep.set_deadline()
-    assert drive.sweep.deadline == 1000.0 + GRACE
+    drive.actions.set_deadline()
+    assert drive.actions.deadline == 1000.0 + GRACE
 
 
 def test_second_steps_in_later(drive: Drive) -> None:
     """E4, E7: a second after the grace, and no sooner."""
-    drive.sweep.list_tree()
-    drive.sweep.allow_grace()
-    assert drive.sweep.deadline == 1000.0 + GRACE + PATIENCE
+    drive.actions.list_tree()
+    drive.actions.allow_grace()
+    assert drive.actions.deadline == 1000.0 + GRACE + PATIENCE
 
 
 def test_killing_is_bounded(drive: Drive) -> None:
     """E7: what cannot die is waited for so long after the KILL."""
     drive.clock.advance(7)
-    drive.sweep.set_kill_deadline()
-    assert drive.sweep.deadline == 1007.0 + KILL_TIME
+    drive.actions.set_kill_deadline()
+    assert drive.actions.deadline == 1007.0 + KILL_TIME
 
 
 def test_first_signal_is_the_marks_business(drive: Drive) -> None:
     """E3: the marks send it, once; a SIGCONT after it, and no leftover signal to the backend later."""
-    drive.sweep.first_signal()
+    drive.actions.first_signal()
     drive.members.add(WORKER)
-    drive.sweep.tell_leftovers()
+    drive.actions.tell_leftovers()
     assert drive.members.sent == [(BACKEND, "asked"), (BACKEND, CONT), (WORKER, TERM), (WORKER, CONT)]
 
 
@@ -87,7 +88,7 @@ def test_first_signal_is_the_marks_business(drive: Drive) -> None:
 def test_finds_more(drive: Drive, below: bool, grouped: bool, by_group: bool) -> None:  # noqa: FBT001 - pytest's form
     """E2: in either way, and both are tried; by groups only when the backend can have no more children."""
     drive.members.below, drive.members.grouped = below, grouped
-    assert drive.sweep.find_more(by_group=by_group) == (below or (grouped and by_group))
+    assert drive.actions.find_more(by_group=by_group) == (below or (grouped and by_group))
     assert drive.members.looked == ["numbers", "below", *["groups"] * by_group]
 
 
@@ -112,7 +113,7 @@ def test_kills_without_a_table(drive: Drive) -> None:
         drive.members.alive.clear()
 
     drive.members.on_kill = kill
-    drive.sweep.kill_until_empty()
+    drive.actions.kill_until_empty()
     assert drive.members.kills == 3
     assert drive.log.said == []
 
@@ -121,19 +122,19 @@ def test_kills_without_a_table(drive: Drive) -> None:
 def test_killing_without_a_table_is_bounded(drive: Drive, error: BaseException | None) -> None:
     """E7, E8: what cannot die is named."""
     drive.members.on_kill = errors(*[error] * 10_000)
-    drive.sweep.kill_until_empty()
+    drive.actions.kill_until_empty()
     assert KILL_TIME <= drive.clock.now - 1000.0 < KILL_TIME + 0.1
     assert drive.log.said == [f"survivors: cannot be killed: server (pid {BACKEND})"]
 
 
 def test_says_how_many(drive: Drive) -> None:
     """E7: those that live on are not counted as ended; one who began nothing says nothing."""
-    drive.sweep.report_done()
+    drive.actions.report_done()
     assert drive.marks.finished
     assert drive.log.said == []
-    drive.sweep.report_ending()
+    drive.actions.report_ending()
     drive.members.add(WORKER)
     drive.members.alive.remove(BACKEND)
     drive.clock.advance(2)
-    drive.sweep.report_done()
+    drive.actions.report_done()
     assert drive.log.said == ["done: done: 1 process ended in 2.000s"]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from pdwrap import procfs, terminal
-from pdwrap.groups import Groups
+from pdwrap.fork_mode.placement import Placement
+from pdwrap.linux import procfs, terminal
 
 #: A process: parent, group, session.
 Family = dict[int, tuple[int, int, int]]
@@ -77,7 +77,7 @@ def test_how_the_inner_leaves(monkeypatch: pytest.MonkeyPatch, orphaned: bool) -
     monkeypatch.setattr(terminal, "in_foreground", lambda: False)
     monkeypatch.setattr(os, "setsid", lambda: calls.append("setsid"))
     monkeypatch.setattr(os, "setpgid", lambda pid, group: calls.append(f"setpgid {pid} {group}"))
-    Groups().leave()
+    Placement().leave()
     assert calls == (["setsid"] if orphaned else ["setpgid 0 0"])
 
 
@@ -92,7 +92,7 @@ def test_the_place(
     """T2: the backend shares our group in the foreground alone, and may lead one only where we do (fact 25)."""
     live_in({WE: (50, group, 50), 50: (1, 50, 50)})
     monkeypatch.setattr(terminal, "in_foreground", lambda: foreground)
-    place = Groups()
+    place = Placement()
     assert (place.shared, place.led, place.orphaned) == (foreground, group == WE, False)
 
 

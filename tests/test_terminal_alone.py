@@ -112,7 +112,7 @@ def test_ctrl_c_while_starting(pdwrap: list[str], record_property: Callable[[str
         with terminal([*pdwrap, "--", "sleep", "100"]) as session:
             pause_for(trial * 0.1 / trials)
             session.keys(CTRL_C)
-            while not session.leader.gone(0.5):
+            while not session.leader.is_dead(0.5):
                 lost += 1
                 session.keys(CTRL_C)
             screen = session.look()

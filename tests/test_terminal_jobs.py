@@ -34,7 +34,7 @@ def finish(session: Shell, *processes: Process) -> None:
     session.order("exit 7")
     assert session.at_prompt() == 7
     for process in processes:
-        assert process.gone()
+        assert process.is_dead()
         process.close()
     session.leave()
 
@@ -228,8 +228,8 @@ def test_stopped_job_is_killed(command: Command) -> None:
         outermost.wait_stopped()
         assert session.at_prompt() == 0
         session.type("set -o notify; kill %1")
-        assert outermost.gone()
-        assert player.gone()
+        assert outermost.is_dead()
+        assert player.is_dead()
         session.expect("Terminated")  # as bash names death by SIGTERM
         session.leave()
 

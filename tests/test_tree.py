@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from pdwrap import tree
-from pdwrap.tree import Tree
+from pdwrap.fork_mode import children
+from pdwrap.fork_mode.children import Tree
 
 from .harness import Process, stat, sweep
 from .test_launch import in_child
@@ -45,7 +45,7 @@ def in_tree(act: Callable[[Tree], bool]) -> bool:
 
 def test_reaps_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     """E3: a tree that never stops changing does not keep its supervisor from the clock; nothing is lost."""
-    monkeypatch.setattr(tree, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(children, "MOST_AT_ONCE", 2)
 
     def act(below: Tree) -> bool:
         pids = [forked(lambda: None) for _ in range(5)]
@@ -88,7 +88,7 @@ def test_kill_takes_a_session_of_the_trees_own() -> None:
         leader, member = forked_pair(session=True)
         os.kill(leader, signal.SIGSTOP)  # it does not pass its end on; only the group's signal ends the member
         below.kill()
-        return Process(member).gone()
+        return Process(member).is_dead()
 
     assert in_tree(act)
 
@@ -100,7 +100,7 @@ def test_kill_takes_the_group_made_for_the_backend() -> None:
         leader, member = forked_pair(session=False)
         below.own_group = leader
         below.kill()
-        return Process(member).gone()
+        return Process(member).is_dead()
 
     assert in_tree(act)
 

@@ -61,7 +61,7 @@ def freezer(tmp_path: Path) -> Iterator[Freezer]:
     group.thaw()
     for process in group.frozen:
         process.kill()
-        assert process.gone()
+        assert process.is_dead()
     while True:  # the group is busy until the last of its processes has been released
         try:
             group.path.rmdir()
@@ -85,8 +85,8 @@ def test_frozen_backend(start: Starter, freezer: Freezer) -> None:
     tree = start("plain", "child=stubborn", env=SHORT)
     freezer.freeze(tree.backend)
     tree.launcher.kill()
-    assert tree.wrapper.gone()
-    assert tree.inner.gone()
+    assert tree.wrapper.is_dead()
+    assert tree.inner.is_dead()
     assert named(tree) == {tree.backend.pid}
     freezer.thaw()
     tree.assert_gone()
@@ -109,7 +109,7 @@ def test_frozen_inner(start: Starter, freezer: Freezer) -> None:
     tree = start("plain", "child=setsid:stubborn", env=SHORT)
     freezer.freeze(tree.inner)
     tree.launcher.kill()
-    assert tree.wrapper.gone()
+    assert tree.wrapper.is_dead()
     assert tree.inner.pid in named(tree)
     freezer.thaw()
     tree.assert_gone()
@@ -122,7 +122,7 @@ def test_frozen_outer(start: Starter, freezer: Freezer) -> None:
     tree.launcher.kill()
     assert tree.voice.ended()
     assert tree.signals() == [signal.SIGTERM, signal.SIGCONT]
-    assert tree.inner.gone()
+    assert tree.inner.is_dead()
     freezer.thaw()
     tree.assert_gone()
 
@@ -132,7 +132,7 @@ def test_frozen_after_the_outer_was_lost(start: Starter, freezer: Freezer) -> No
     tree = start("plain", env=SHORT)
     freezer.freeze(tree.backend)
     tree.wrapper.kill()
-    assert tree.inner.gone()
+    assert tree.inner.is_dead()
     assert named(tree) == {tree.backend.pid}
     freezer.thaw()
     tree.assert_gone()
@@ -143,7 +143,7 @@ def test_frozen_after_the_inner_was_lost(start: Starter, freezer: Freezer) -> No
     tree = start("plain", env=SHORT)
     freezer.freeze(tree.backend)
     tree.inner.kill()
-    assert tree.wrapper.gone()
+    assert tree.wrapper.is_dead()
     assert named(tree) == {tree.backend.pid}
     freezer.thaw()
     tree.assert_gone()
@@ -158,8 +158,8 @@ def test_child_that_may_not_be_killed(start: Starter, lost: str) -> None:
     other = tree.hold(int(tree.voice.all("other")[0][0]))
     wait_for_name(other, "sleep")
     getattr(tree, lost).kill()
-    assert tree.wrapper.gone()
-    assert tree.inner.gone()
+    assert tree.wrapper.is_dead()
+    assert tree.inner.is_dead()
     assert named(tree) == {other.pid}
     other.kill()
     tree.assert_gone()
@@ -183,7 +183,7 @@ def test_set_uid_child_of_an_ordinary_user(start: Starter) -> None:
         other = tree.hold(int(tree.voice.all("other")[0][0]))
         wait_for_name(other, "sleep")
         tree.launcher.kill()
-        assert tree.wrapper.gone()
+        assert tree.wrapper.is_dead()
         assert named(tree) == {other.pid}
         other.kill()
         tree.assert_gone()

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from pdwrap import kernel, procfs, watch
+from pdwrap import launcher as launchers
+from pdwrap import lifeline as lifelines
+from pdwrap.exit_status import Refusal
+from pdwrap.launcher import Launcher, is_adopted
+from pdwrap.linux import pidfd, prctl, procfs
 from pdwrap.options import Settings
-from pdwrap.status import Refusal
-from pdwrap.watch import Watch, is_adopted, lifeline_closed
 
 from .harness import Process
 
@@ -75,7 +77,7 @@ def end(pid: int, *, reap: bool) -> None:
     """Kill a child, see it dead, and reap it or leave a zombie."""
     process = Process(pid)
     process.kill()
-    assert process.gone()
+    assert process.is_dead()
     process.close()
     if reap:
         os.waitpid(pid, 0)
@@ -86,14 +88,14 @@ def end(pid: int, *, reap: bool) -> None:
 def test_gone(child: Callable[[], int], by: str, reap: bool) -> None:  # noqa: FBT001 - both ways
     """E1: a launcher that is no parent of ours is gone when it has died, reaped or not; by pidfd and by /proc."""
     pid = child()
-    descriptor = kernel.pidfd_open(pid) if by == "pidfd" else None
-    launcher = Watch(pid, direct=False, descriptor=descriptor, interval=None if descriptor else 2.0)
+    descriptor = pidfd.pidfd_open(pid) if by == "pidfd" else None
+    launcher = Launcher(pid, direct=False, descriptor=descriptor, interval=None if descriptor else 2.0)
     assert launcher.name == procfs.name(pid)
-    assert not launcher.gone(os.getpid())
-    assert not launcher.gone(-1)
+    assert not launcher.is_dead(os.getpid())
+    assert not launcher.is_dead()
     end(pid, reap=reap)
-    assert launcher.gone(os.getpid())
-    assert launcher.gone(-1)
+    assert launcher.is_dead(os.getpid())
+    assert launcher.is_dead()
     if descriptor is not None:
         os.close(descriptor)
 
@@ -101,32 +103,32 @@ def test_gone(child: Callable[[], int], by: str, reap: bool) -> None:  # noqa: F
 def test_a_reused_pid_is_gone(child: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
     """N3: where only the number is the same, the launcher is gone."""
     pid = child()
-    launcher = Watch(pid, direct=False, descriptor=None, interval=2.0)
+    launcher = Launcher(pid, direct=False, descriptor=None, interval=2.0)
     seen = procfs.stat(pid)
     assert seen
     seen.started += 1
     monkeypatch.setattr(procfs, "stat", lambda _pid: seen)
-    assert launcher.gone(os.getpid())
+    assert launcher.is_dead(os.getpid())
 
 
 def test_threads_of_a_dead_leader_are_no_death(child: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
     """N1, N2: the launcher's main thread has ended, another goes on."""
     pid = child()
-    launcher = Watch(pid, direct=False, descriptor=None, interval=2.0)
+    launcher = Launcher(pid, direct=False, descriptor=None, interval=2.0)
     seen = procfs.stat(pid)
     assert seen
     seen.state, seen.threads = "Z", 2
     monkeypatch.setattr(procfs, "stat", lambda _pid: seen)
-    assert not launcher.gone(os.getpid())
+    assert not launcher.is_dead(os.getpid())
 
 
 def test_the_outer_asks_for_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
     """E1: a direct launcher is the outer's parent, and gone as soon as that is another one."""
     parent = os.getppid()
-    launcher = Watch(parent, direct=True, descriptor=None, interval=2.0)
-    assert not launcher.gone(os.getpid())
+    launcher = Launcher(parent, direct=True, descriptor=None, interval=2.0)
+    assert not launcher.is_dead(os.getpid())
     monkeypatch.setattr(os, "getppid", lambda: 1)
-    assert launcher.gone(os.getpid())
+    assert launcher.is_dead(os.getpid())
 
 
 def test_the_outer_believes_its_parent_before_the_pidfd(
@@ -134,53 +136,53 @@ def test_the_outer_believes_its_parent_before_the_pidfd(
 ) -> None:
     """E1: it needs no system call more than that; a pidfd that says nothing yet does not hide the death."""
     pid = child()
-    descriptor = kernel.pidfd_open(pid)
+    descriptor = pidfd.pidfd_open(pid)
     assert descriptor is not None
-    launcher = Watch(pid, direct=True, descriptor=descriptor, interval=None)
+    launcher = Launcher(pid, direct=True, descriptor=descriptor, interval=None)
     monkeypatch.setattr(os, "getppid", lambda: pid)
-    assert not launcher.gone(os.getpid())
+    assert not launcher.is_dead(os.getpid())
     monkeypatch.setattr(os, "getppid", lambda: 1)
-    assert launcher.gone(os.getpid())
+    assert launcher.is_dead(os.getpid())
     os.close(descriptor)
 
 
 def test_the_inner_asks_for_the_outers_parent(child: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
     """E1: the inner's parent is not the launcher; it asks /proc for the outer's."""
     outer, launcher_pid = child(), child()
-    launcher = Watch(launcher_pid, direct=True, descriptor=None, interval=2.0)
+    launcher = Launcher(launcher_pid, direct=True, descriptor=None, interval=2.0)
     monkeypatch.setattr(os, "getppid", lambda: outer)
     parents = {outer: launcher_pid}
     monkeypatch.setattr(procfs, "parent", lambda pid: parents[pid])
-    assert not launcher.gone(outer)
+    assert not launcher.is_dead(outer)
     parents[outer] = 1
-    assert launcher.gone(outer)
+    assert launcher.is_dead(outer)
 
 
 def test_the_inner_without_the_outer(child: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
     """E4: when the outer is lost its parent says nothing any more: the launcher itself is looked at."""
     outer, launcher_pid = child(), child()
-    launcher = Watch(launcher_pid, direct=True, descriptor=None, interval=2.0)
+    launcher = Launcher(launcher_pid, direct=True, descriptor=None, interval=2.0)
     monkeypatch.setattr(os, "getppid", lambda: 1)
-    assert not launcher.gone(outer)
+    assert not launcher.is_dead(outer)
     end(launcher_pid, reap=False)
-    assert launcher.gone(outer)
+    assert launcher.is_dead(outer)
 
 
 def test_no_launcher_is_never_gone() -> None:
     """With the watch off nothing dies."""
-    nobody = Watch(0, direct=False, descriptor=None, interval=None)
-    assert not nobody.gone(os.getpid())
-    assert not nobody.gone(-1)
+    nobody = Launcher(0, direct=False, descriptor=None, interval=None)
+    assert not nobody.is_dead(os.getpid())
+    assert not nobody.is_dead()
     assert nobody.mechanisms == ""
 
 
 def test_mechanisms_are_named() -> None:
     """E6: what is in force can be said."""
-    launcher = Watch(os.getpid(), direct=True, descriptor=None, interval=0.25)
+    launcher = Launcher(os.getpid(), direct=True, descriptor=None, interval=0.25)
     assert launcher.mechanisms == "polling every 0.25s"
     launcher.hinted = True
     assert launcher.mechanisms == "parent-death signal and polling every 0.25s"
-    launcher = Watch(os.getpid(), direct=True, descriptor=9, interval=None)
+    launcher = Launcher(os.getpid(), direct=True, descriptor=9, interval=None)
     assert launcher.mechanisms == "pidfd"
 
 
@@ -194,20 +196,20 @@ def settings(**changes: object) -> Settings:
 
 def test_find_off() -> None:
     """With `--watch off` nobody is looked for."""
-    assert watch.find(settings(watch="off", parent="nobody"), 12345, hint=False).pid == 0
+    assert launchers.find_launcher(settings(watch="off", parent="nobody"), 12345, hint=False).pid == 0
 
 
 def test_find_refuses_another_parent() -> None:
     """E1: the parent has changed since pdwrap's first line."""
     with pytest.raises(Refusal, match=r"the launcher \(pid 12345\) died while pdwrap started: nothing was started"):
-        watch.find(settings(), 12345, hint=False)
+        launchers.find_launcher(settings(), 12345, hint=False)
 
 
 def test_find_refuses_an_adopter(monkeypatch: pytest.MonkeyPatch) -> None:
     """E1: who is certain to have adopted us is not watched in place of the launcher."""
-    monkeypatch.setattr(watch, "is_adopted", lambda *_place, **_places: True)
+    monkeypatch.setattr(launchers, "is_adopted", lambda *_place, **_places: True)
     with pytest.raises(Refusal, match="died before pdwrap could look at it"):
-        watch.find(settings(), os.getppid(), hint=False)
+        launchers.find_launcher(settings(), os.getppid(), hint=False)
 
 
 @pytest.mark.parametrize("parent", [0, 1])
@@ -215,13 +217,13 @@ def test_find_does_not_watch_init(monkeypatch: pytest.MonkeyPatch, parent: int) 
     """A container's init, or an outer pid namespace: what is ours ends with it anyway."""
     monkeypatch.setattr(os, "getppid", lambda: parent)
     monkeypatch.setattr(os, "getsid", lambda _pid: US)
-    assert watch.find(settings(), parent, hint=False).pid == 0
+    assert launchers.find_launcher(settings(), parent, hint=False).pid == 0
 
 
 def test_find_polls_where_pidfd_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """E6: the interval counts only where the kernel cannot tell."""
-    monkeypatch.setattr(kernel, "pidfd_open", lambda _pid: None)
-    launcher = watch.find(settings(parent=os.getppid(), interval=0.5), os.getppid(), hint=False)
+    monkeypatch.setattr(pidfd, "pidfd_open", lambda _pid: None)
+    launcher = launchers.find_launcher(settings(parent=os.getppid(), interval=0.5), os.getppid(), hint=False)
     assert (launcher.descriptor, launcher.interval, launcher.direct) == (None, 0.5, True)
 
 
@@ -231,9 +233,9 @@ def test_find_polls_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: object) -> int:
         raise AssertionError
 
-    monkeypatch.setattr(kernel, "pidfd_open", refuse)
-    monkeypatch.setattr(kernel, "set_parent_death_signal", refuse)
-    launcher = watch.find(settings(watch="poll", parent=os.getppid()), os.getppid(), hint=True)
+    monkeypatch.setattr(pidfd, "pidfd_open", refuse)
+    monkeypatch.setattr(prctl, "set_parent_death_signal", refuse)
+    launcher = launchers.find_launcher(settings(watch="poll", parent=os.getppid()), os.getppid(), hint=True)
     assert (launcher.descriptor, launcher.interval, launcher.hinted) == (None, 2.0, False)
 
 
@@ -243,8 +245,8 @@ def test_find_without_the_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_number: int) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(kernel, "set_parent_death_signal", refuse)
-    launcher = watch.find(settings(parent=os.getppid()), os.getppid(), hint=True)
+    monkeypatch.setattr(prctl, "set_parent_death_signal", refuse)
+    launcher = launchers.find_launcher(settings(parent=os.getppid()), os.getppid(), hint=True)
     assert (launcher.hinted, launcher.interval) == (False, None)
     assert launcher.descriptor is not None
     os.close(launcher.descriptor)
@@ -254,7 +256,7 @@ def test_find_a_stranger(child: Callable[[], int]) -> None:
     """`--parent` of who is no ancestor is refused, and names those who are."""
     for stranger in (child(), "no-such-name", 4194304):
         with pytest.raises(Refusal, match=rf"--parent {stranger}: not an ancestor .* \({os.getppid()}\)"):
-            watch.find(settings(parent=stranger), os.getppid(), hint=False)
+            launchers.find_launcher(settings(parent=stranger), os.getppid(), hint=False)
 
 
 @pytest.mark.parametrize("closed", [False, True])
@@ -268,12 +270,12 @@ def test_lifeline(kind: str, closed: bool) -> None:  # noqa: FBT001 - both ways
     os.write(there, b"data")
     if closed:
         os.close(there)
-    assert lifeline_closed(here) is closed
+    assert lifelines.is_closed(here) is closed
     if closed:
         with pytest.raises(Refusal, match=f"--lifeline {here}: closed already"):
-            watch.check_lifeline(lifeline(here))
+            lifelines.check(lifeline(here))
     else:
-        watch.check_lifeline(lifeline(here))
+        lifelines.check(lifeline(here))
         os.close(there)
     os.close(here)
 
@@ -287,18 +289,18 @@ def lifeline(descriptor: int | None) -> Settings:
 
 def test_no_lifeline() -> None:
     """Without one, nothing is closed."""
-    assert not lifeline_closed(None)
-    watch.check_lifeline(lifeline(None))
+    assert not lifelines.is_closed(None)
+    lifelines.check(lifeline(None))
 
 
 def test_a_lifeline_that_cannot_tell() -> None:
     """A lifeline that is not open, or whose other end could never be seen to close, is refused."""
     file = os.memfd_create("lifeline")
     with pytest.raises(Refusal, match=f"--lifeline {file}: not a pipe, socket or terminal"):
-        watch.check_lifeline(lifeline(file))
+        lifelines.check(lifeline(file))
     os.close(file)
     with pytest.raises(Refusal, match=f"--lifeline {file}: not an open descriptor"):
-        watch.check_lifeline(lifeline(file))
+        lifelines.check(lifeline(file))
 
 
 def test_lifelines_that_stay_open() -> None:
@@ -308,7 +310,7 @@ def test_lifelines_that_stay_open() -> None:
         listening.listen()
         for end in (listening, lone):
             with pytest.raises(Refusal, match="not a connected stream socket"):
-                watch.check_lifeline(lifeline(end.fileno()))
+                lifelines.check(lifeline(end.fileno()))
             assert end.fileno() >= 0  # still open: it is the backend's, too
 
 
@@ -317,5 +319,5 @@ def test_a_fifo_that_is_open_both_ways(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     both = os.open(tmp_path / "fifo", os.O_RDWR)
     with pytest.raises(Refusal, match="open for reading and writing"):
-        watch.check_lifeline(lifeline(both))
+        lifelines.check(lifeline(both))
     os.close(both)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from pdwrap import __version__, cli
-from pdwrap.exec_mode import MEANINGLESS
+from pdwrap import __version__
+from pdwrap.cli import click_parser
+from pdwrap.exec_mode.start import MEANINGLESS
+from pdwrap.exit_status import Refusal
 from pdwrap.localai import own_command, wrap
 from pdwrap.localai.backends import Target, find
 from pdwrap.localai.errors import Trouble, from_error, shown
-from pdwrap.status import Refusal
 
 HELP = """Put pdwrap in front of LocalAI's backends, so that they end when LocalAI dies.
 
@@ -85,7 +86,7 @@ def read(options: list[str]) -> tuple[list[str], bool]:
         Refusal: pdwrap would not take them.
 
     """
-    settings, command = cli.parse([*options, "--", "backend"])
+    settings, command = click_parser.parse([*options, "--", "backend"])
     if command != ["backend"]:
         raise Refusal(f"{shown(command[0])!r} is no option of pdwrap: only options can follow --")
     given = {name: where for name, where in settings.explicit.items() if where.startswith("-")}

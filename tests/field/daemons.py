@@ -65,7 +65,7 @@ def assert_out_of_reach(start: Starter, argv: Sequence[str], port: int, pid_file
             assert time.monotonic() < deadline, "the sidecars do not end"
             time.sleep(0.005)
         tree.launcher.kill()
-        assert tree.launcher.gone()
+        assert tree.launcher.is_dead()
         service.connect().close()
         assert server.alive
     finally:

@@ -61,7 +61,7 @@ class Container:
     def end(self) -> int:
         """Wait until all of it is gone; tell its exit status."""
         outcome = self.running.wait()
-        assert all(each.gone() for each in (self.first, *self.below))
+        assert all(each.is_dead() for each in (self.first, *self.below))
         for each in (self.first, *self.below):
             each.close()
         return outcome.code

@@ -161,7 +161,7 @@ def test_image_of_localai(tmp_path: Path, path: Path, number: signal.Signals) ->
         launcher.kill()
     code = said.end()
     assert code == (0 if number == signal.SIGTERM else 128 + number)
-    assert launcher.gone()
+    assert launcher.is_dead()
     launcher.close()
     assert [said.signals(pid) for pid in ready if said.signals(pid)] == [[signal.SIGTERM]]
 

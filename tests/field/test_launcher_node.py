@@ -100,7 +100,7 @@ def test_shell_without_parent(pdwrap: list[str], mode: str) -> None:
         shell = tree.hold(int(tree.says.next("started")[0]))
         assert parent_of(tree.outer.pid) == shell.pid, "the shell has not stayed"
         tree.program.kill()
-        assert tree.program.gone()
+        assert tree.program.is_dead()
         tree.fence()
         assert tree.heard() == []
         shell.kill()
@@ -170,7 +170,7 @@ def test_npm_without_parent(pdwrap: list[str], mode: str, tmp_path: Path) -> Non
     with npm(mode, tmp_path, line(pdwrap, "", *reporter())) as tree:
         shell = tree.hold(parent_of(tree.outer.pid))
         tree.program.kill()
-        assert tree.program.gone()
+        assert tree.program.is_dead()
         tree.fence()
         assert tree.heard() == []
         shell.kill()

@@ -95,7 +95,7 @@ def test_stopped_master_leaves_its_helpers(start: Starter) -> None:
         sidecars = [service.tree.hold(pid) for pid in wait_for_sidecars(service.backend)]
         service.tree.order(f"signal {signal.SIGTERM:d}")
         assert service.tree.status() == signal.SIGTERM
-        assert all(each.gone() for each in sidecars)
+        assert all(each.is_dead() for each in sidecars)
         service.tree.launcher.kill()
         assert load.finish() == [DONE] * COUNT
         for each in helpers:

@@ -83,7 +83,7 @@ class Process:
         """Send it SIGKILL."""
         self.signal(signal.SIGKILL)
 
-    def gone(self, within: float = LIMIT) -> bool:
+    def is_dead(self, within: float = LIMIT) -> bool:
         """Wait until it is dead (a zombie is); False if it still lives after *within* seconds."""
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
@@ -92,7 +92,7 @@ class Process:
     @property
     def alive(self) -> bool:
         """True while it lives."""
-        return not self.gone(0)
+        return not self.is_dead(0)
 
     def wait_stopped(self) -> None:
         """Wait until it is in state T. Not our child: the kernel offers nothing to wait on, so look again and again."""

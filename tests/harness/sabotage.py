@@ -1,7 +1,7 @@
 """Run pdwrap with an error of its own: ``python -I sabotage.py PLACE STATE WHEN ERROR [pdwrap's own arguments]``.
 
-PLACE (``inner.Inner._take_time``, ``groups.move``) raises ERROR instead of doing its work: in lifecycle state STATE
-alone (``-``: in any), and not before the file WHEN exists (``-``: from the start).
+PLACE (``fork_mode.inner_loop.Inner._take_time``, ``fork_mode.placement.move``) raises ERROR instead of doing its work:
+in lifecycle state STATE alone (``-``: in any), and not before the file WHEN exists (``-``: from the start).
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
 
 def sabotage(place: str, state: str, when: str, error: str) -> None:
     """Replace one function."""
-    module_name, *path, name = place.split(".")
-    owner: Any = importlib.import_module(f"pdwrap.{module_name}")
+    *path, name = place.split(".")
+    owner: Any = importlib.import_module("pdwrap")
     for each in path:
+        if not hasattr(owner, each):
+            importlib.import_module(f"{owner.__name__}.{each}")
         owner = getattr(owner, each)
     whole = getattr(owner, name)
 

@@ -127,7 +127,7 @@ class Running:
 
     def wait(self, within: float = LIMIT) -> Outcome:
         """Wait for its end."""
-        ended = self.process.gone(within)
+        ended = self.process.is_dead(within)
         if not ended:
             text = f"still there: {self.process!r}; stderr: {self.stderr!r}"
             self.process.kill()

@@ -1,9 +1,10 @@
 """Run pdwrap, and let something be lost at one place of it, once.
 
 ``python -I struck.py WHOM SIGNAL WHEN PLACE ONCE [pdwrap's own arguments]``: ``before`` or ``after`` (WHEN) the
-function PLACE (``launch.become``, ``marks.Marks.ask``) does its work, whichever process gets there first sends SIGNAL
-(a number) to WHOM: ``pdwrap`` (the pid that the launcher knows), ``launcher``, ``self`` (who got there) or ``parent``
-(of that one), and creates the file ONCE. Whoever gets there while that file exists is left in peace.
+function PLACE (``backend.become``, ``exec_mode.sidecar_pipes.SidecarPipes.ask``) does its work, whichever process
+gets there first sends SIGNAL (a number) to WHOM: ``pdwrap`` (the pid that the launcher knows), ``launcher``, ``self``
+(who got there) or ``parent`` (of that one), and creates the file ONCE. Whoever gets there while that file exists is
+left in peace.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ WHOM: dict[str, Callable[[], int]] = {
 
 def strike(whom: str, number: int, when: str, place: str, once: str) -> None:
     """Replace one function by itself and a signal."""
-    module_name, *path, name = place.split(".")
-    owner: Any = importlib.import_module(f"pdwrap.{module_name}")
+    *path, name = place.split(".")
+    owner: Any = importlib.import_module("pdwrap")
     for each in path:
+        if not hasattr(owner, each):
+            importlib.import_module(f"{owner.__name__}.{each}")
         owner = getattr(owner, each)
     whole = getattr(owner, name)
 

@@ -169,13 +169,13 @@ class Tree:
         assert self.voice.ended(within), f"still there: {self._living()}; stderr: {self.stderr!r}"
         for process in self._processes:
             if process is not self.launcher:
-                assert process.gone(within), f"still there: {process!r}; stderr: {self.stderr!r}"
+                assert process.is_dead(within), f"still there: {process!r}; stderr: {self.stderr!r}"
 
     def assert_gone(self, within: float = LIMIT) -> None:
         """Everything is gone, the launcher (dismissed if it still lives) too, and nothing has fallen to us."""
         self.assert_tree_gone(within)
         self.dismiss()
-        assert self.launcher.gone(within), f"still there: {self.launcher!r}"
+        assert self.launcher.is_dead(within), f"still there: {self.launcher!r}"
         left = reap_all(within)[1]
         assert not left, f"left behind: {left}; stderr: {self.stderr!r}"
 

@@ -223,7 +223,7 @@ def test_launcher_stops_the_backend(
         # Exec mode does not see the backend exit by itself (E5): its worker stays, as it does without pdwrap.
         os.kill(worker, signal.SIGKILL)
     assert started.voice() == ""
-    assert started.launcher.gone()
+    assert started.launcher.is_dead()
     assert not reap_all()[1]
 
 

@@ -10,13 +10,17 @@ outer holds the write end of the inner's command pipe.
 
 import os
 
-from pdwrap import inner, kernel, launch, messages, outer, procfs, release, signals, watch, wire
-from pdwrap.acts import Acts
-from pdwrap.groups import Groups
-from pdwrap.jobs import Job
-from pdwrap.stand_in import StandIn
-from pdwrap.status import OWN_FAILURE, Refusal
-from pdwrap.tree import Tree
+from pdwrap import lifeline, messages
+from pdwrap.exit_status import OWN_FAILURE, Refusal
+from pdwrap.fork_mode import inner_loop, inner_start, outer_loop, pipes
+from pdwrap.fork_mode.children import Tree
+from pdwrap.fork_mode.inner_actions import InnerActions
+from pdwrap.fork_mode.job_control import Job
+from pdwrap.fork_mode.outer_actions import OuterActions
+from pdwrap.fork_mode.placement import Placement
+from pdwrap.inherited import Inherited
+from pdwrap.launcher import Launcher, find_launcher
+from pdwrap.linux import descriptors, prctl, procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,15 +41,15 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
         Refusal: pdwrap cannot keep its promise here. Nothing has been started.
 
     """
-    watch.check_lifeline(settings)
-    launch.hold_standard_descriptors()
-    inherited = launch.Inherited()
-    launcher = watch.find(settings, first_parent, hint=True)
+    lifeline.check(settings)
+    descriptors.hold_standard()
+    inherited = Inherited()
+    launcher = find_launcher(settings, first_parent, hint=True)
     log = messages.Log(settings, os.path.basename(command[0]))
     log.watch((launcher.pid or first_parent, launcher.name or procfs.name(first_parent)), launcher.mechanisms)
     _adopt_orphans()
     tree = _own_children()
-    place = Groups()
+    place = Placement()
     me = os.getpid()
     try:
         commands_out, commands_in = os.pipe()
@@ -61,17 +65,19 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
     keep = {messages.STDERR, commands_in, reports_out, tree.descriptor}
     if launcher.descriptor is not None:
         keep.add(launcher.descriptor)
-    acts = StandIn(settings, launcher, child, wire.Writer(commands_in), tree, log, Job(shared_group=place.shared))
-    outer.supervise(outer.Outer(acts, wire.Reader(reports_out)), keep)
+    actions = OuterActions(
+        settings, launcher, child, pipes.Writer(commands_in), tree, log, Job(shared_group=place.shared)
+    )
+    outer_loop.run_outer(outer_loop.Outer(actions, pipes.Reader(reports_out)), keep)
 
 
 def _be_inner(
     settings: "Settings",
     command: "list[str]",
-    launcher: watch.Watch,
+    launcher: Launcher,
     parent: int,
-    inherited: launch.Inherited,
-    place: Groups,
+    inherited: Inherited,
+    place: Placement,
     log: messages.Log,
     ends: tuple[int, int],
     not_ours: int,
@@ -80,12 +86,12 @@ def _be_inner(
         os.close(not_ours)  # with it open, we would never see its end-of-file
         _adopt_orphans()
         try:
-            kernel.set_parent_death_signal(signals.SIGCHLD)
+            prctl.set_parent_death_signal(signals.SIGCHLD)
         except OSError:
             pass  # one mechanism less: the command pipe tells the same
-        acts = Acts(settings, launcher, parent, wire.Writer(ends[1]), log)
-        supervising = inner.Inner(acts, launcher, wire.Reader(ends[0]))
-        release.supervise(supervising, command, inherited, place)
+        actions = InnerActions(settings, launcher, parent, pipes.Writer(ends[1]), log)
+        supervising = inner_loop.Inner(actions, launcher, pipes.Reader(ends[0]))
+        inner_start.run_inner(supervising, command, inherited, place)
     except Refusal as refusal:
         messages.complain(str(refusal))
     except BaseException as error:  # noqa: BLE001 - a forked child must not return into its parent's code
@@ -95,7 +101,7 @@ def _be_inner(
 
 def _adopt_orphans() -> None:
     try:
-        kernel.become_subreaper()
+        prctl.become_subreaper()
     except OSError as error:
         raise Refusal(
             f"the kernel refuses prctl(PR_SET_CHILD_SUBREAPER) ({error.strerror}): what detaches itself from the "

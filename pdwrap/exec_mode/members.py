@@ -10,15 +10,13 @@ import os
 import time
 from select import poll
 
-from pdwrap import kernel, procfs, signals
-from pdwrap.member import Member
+from pdwrap.exec_mode.member import Member
+from pdwrap.lifecycle import LOOK_TIME, STOP_STEP, STOP_TIME
+from pdwrap.linux import pidfd, procfs, signals
 
-STOP_TIME = 0.1  # seconds that a member may take to stop before it is killed unlisted (uninterruptible sleep)
 STOP_ROUNDS = 20  # one that may not be stopped (set-uid, EPERM) can fork for ever
 SPARE = 8  # descriptors that are left to read /proc with, when there are more members than we may have descriptors
-LOOK_TIME = 0.05  # seconds in which what has another pid by the time that a listing is read is looked for
-QUIET_LOOKS = 3  # ... in which nothing new was there
-STOP_STEP = 1  # milliseconds between two looks whether all have stopped
+QUIET_LOOKS = 3  # looks one after the other in which nothing new was there
 
 
 class Members:
@@ -144,7 +142,7 @@ class Members:
         if pid in self.ours:
             return None
         try:
-            descriptor = kernel.pidfd_open(pid)
+            descriptor = pidfd.pidfd_open(pid)
         except ProcessLookupError:
             return None
         except OSError as error:
@@ -200,10 +198,10 @@ class Members:
 
     def _wait_until_stopped(self) -> None:
         waiting = poll()
-        for _step in range(int(STOP_TIME * 1000 / STOP_STEP)):
+        for _step in range(int(STOP_TIME / STOP_STEP)):
             if all(procfs.is_stopped(member.pid) for member in self._members.values()):
                 return
-            waiting.poll(STOP_STEP)
+            waiting.poll(int(STOP_STEP * 1000))
 
 
 def _is_group(number: int) -> bool:

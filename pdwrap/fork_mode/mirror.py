@@ -2,7 +2,7 @@
 
 import os
 
-from pdwrap import kernel, signals
+from pdwrap.linux import prctl, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def mirror(raw: int) -> "NoReturn":
     number = os.WTERMSIG(raw)
     if os.getpid() != 1:
         try:
-            kernel.forbid_core()  # the backend has left its own
+            prctl.forbid_core()  # the backend has left its own
         except OSError:
             pass
         if number not in (signals.SIGKILL, signals.SIGSTOP):

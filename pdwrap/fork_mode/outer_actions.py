@@ -7,27 +7,27 @@ and nothing is waited for.
 import os
 import time
 
-from pdwrap import messages, procfs, signals, wire
-from pdwrap.jobs import Job
-from pdwrap.mirror import mirror
-from pdwrap.status import OWN_FAILURE
-from pdwrap.tree import KILL_TIME, Tree, send
-from pdwrap.watch import Watch
+from pdwrap import messages
+from pdwrap.exit_status import OWN_FAILURE
+from pdwrap.fork_mode import pipes
+from pdwrap.fork_mode.children import Tree, send
+from pdwrap.fork_mode.job_control import Job
+from pdwrap.fork_mode.mirror import mirror
+from pdwrap.launcher import Launcher
+from pdwrap.lifecycle import KILL_TIME, LAST, PATIENCE
+from pdwrap.linux import procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pdwrap.options import Settings
 
-PATIENCE = 1.0  # seconds that the inner may be late before the outer does its work
-LAST = 0.5  # seconds of them that are left to what falls to us when the inner was late in killing
 
-
-class StandIn:
+class OuterActions:
     """The inner supervisor, and what may fall to the outer one.
 
     Args:
         settings: what to do.
-        watch: the launcher.
+        launcher: whose death counts.
         inner: the inner supervisor's pid, our child.
         commands: to the inner.
         tree: our children.
@@ -49,15 +49,15 @@ class StandIn:
     def __init__(
         self,
         settings: "Settings",
-        watch: Watch,
+        launcher: Launcher,
         inner: int,
-        commands: wire.Writer,
+        commands: pipes.Writer,
         tree: Tree,
         log: messages.Log,
         job: Job,
     ) -> None:
         self.settings = settings
-        self.watch = watch
+        self.launcher = launcher
         self.inner = inner
         self.commands = commands
         self.tree = tree
@@ -80,12 +80,12 @@ class StandIn:
                 messages.complain("a supervisor was lost while pdwrap started: nothing was started")
             return
         if self.inner_status is None or os.WIFSIGNALED(self.inner_status):
-            launcher = (self.watch.pid, self.watch.name)
+            launcher = (self.launcher.pid, self.launcher.name)
             self.log.ending("supervisor-lost", launcher, (self.backend, self.log.backend_name), "SIGKILL", 0.0)
 
     def tell_inner(self) -> None:
         """The launcher was our parent: the inner may have no other way to see that it died."""
-        self.commands.send(wire.LAUNCHER_GONE)
+        self.commands.send(pipes.LAUNCHER_GONE)
 
     def allow_grace(self) -> None:
         """Step in a second after the grace, unless the inner says that it kills."""

@@ -10,11 +10,10 @@ Mechanisms, of which one at least must hold:
 """
 
 import os
-import stat
-from select import POLLHUP, POLLIN, POLLRDHUP, poll
+from select import POLLIN, poll
 
-from pdwrap import kernel, procfs, signals
-from pdwrap.status import Refusal
+from pdwrap.exit_status import Refusal
+from pdwrap.linux import pidfd, prctl, procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ ADOPTED = "the launcher died before pdwrap could look at it (pid {} has adopted 
 GONE = "the launcher (pid {}) died while pdwrap started: nothing was started"
 
 
-class Watch:
+class Launcher:
     """One launcher, seen from both supervisors.
 
     Attributes:
@@ -49,7 +48,7 @@ class Watch:
         self.interval = interval
         self.hinted = False
 
-    def gone(self, outer: int) -> bool:
+    def is_dead(self, outer: int = -1) -> bool:
         """Tell whether the launcher is dead, for certain.
 
         Args:
@@ -115,56 +114,6 @@ def is_adopted(child_session: int, *, child_leads: bool, parent: int, parent_ses
     return parent_session != child_session and (parent == 1 or parent_session != parent)
 
 
-def lifeline_closed(descriptor: int | None) -> bool:
-    """Tell whether the lifeline's other end is closed. Looks for the hang-up alone: data is not ours to read."""
-    if descriptor is None:
-        return False
-    waiting = poll()
-    waiting.register(descriptor, POLLRDHUP | POLLHUP)
-    return bool(waiting.poll(0))
-
-
-def check_lifeline(settings: "Settings") -> None:
-    """See that the lifeline can tell something, and has not told it already. With the watch off there is none.
-
-    Raises:
-        Refusal: it is closed, or nothing whose other end could be seen to close.
-
-    """
-    if settings.watch == "off":
-        settings.lifeline = None
-    descriptor = settings.lifeline
-    if descriptor is None:
-        return
-    given = f"{settings.explicit.get('lifeline', '--lifeline')} {descriptor}"
-    try:
-        mode = os.fstat(descriptor).st_mode
-    except OSError:
-        raise Refusal(f"{given}: not an open descriptor: let the launcher hand it on") from None
-    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)):
-        raise Refusal(f"{given}: not a pipe, socket or terminal: its other end cannot be seen to close")
-    if stat.S_ISFIFO(mode) and _is_read_write(descriptor):
-        raise Refusal(f"{given}: open for reading and writing: with that end open here, it never closes")
-    if stat.S_ISSOCK(mode) and not _is_connected_stream(descriptor):
-        raise Refusal(f"{given}: not a connected stream socket: its other end cannot be seen to close")
-    if lifeline_closed(descriptor):
-        raise Refusal(f"{given}: closed already: nothing was started")
-
-
-def _is_read_write(descriptor: int) -> bool:
-    import fcntl  # only where there is a lifeline
-
-    return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
-
-
-def _is_connected_stream(descriptor: int) -> bool:
-    import socket
-
-    with socket.socket(fileno=os.dup(descriptor)) as end:
-        kinds = (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)
-        return end.type in kinds and not end.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-
-
 def _session(pid: int) -> int | None:
     try:
         return os.getsid(pid)
@@ -182,7 +131,7 @@ def _refuse_if_adopted(child: int, parent: int) -> None:
         raise Refusal(ADOPTED.format(parent))
 
 
-def find(settings: "Settings", first_parent: int, *, hint: bool) -> Watch:
+def find_launcher(settings: "Settings", first_parent: int, *, hint: bool) -> Launcher:
     """Find the launcher, look whether it still is ours, and begin to watch it.
 
     Args:
@@ -195,14 +144,14 @@ def find(settings: "Settings", first_parent: int, *, hint: bool) -> Watch:
 
     """
     if settings.watch == "off" or settings.parent == 0:
-        return Watch(0, direct=False, descriptor=None, interval=None)
+        return Launcher(0, direct=False, descriptor=None, interval=None)
     parent = os.getppid()
     if parent != first_parent:
         raise Refusal(GONE.format(first_parent))
     if settings.parent is None:
         _refuse_if_adopted(os.getpid(), parent)
         if parent <= 1:  # a container's init, an outer namespace: what is ours ends with it anyway
-            return Watch(0, direct=False, descriptor=None, interval=None)
+            return Launcher(0, direct=False, descriptor=None, interval=None)
         return _begin(settings, parent, direct=True, hint=hint)
     pid, child = _ancestor(settings.parent, settings.explicit.get("parent", "--parent"))
     if isinstance(settings.parent, int):
@@ -211,25 +160,25 @@ def find(settings: "Settings", first_parent: int, *, hint: bool) -> Watch:
     return _begin(settings, pid, direct=pid == parent, hint=hint)
 
 
-def _begin(settings: "Settings", pid: int, *, direct: bool, hint: bool) -> Watch:
+def _begin(settings: "Settings", pid: int, *, direct: bool, hint: bool) -> Launcher:
     try:
-        descriptor = kernel.pidfd_open(pid) if settings.watch == "auto" else None
+        descriptor = pidfd.pidfd_open(pid) if settings.watch == "auto" else None
     except ProcessLookupError:
         raise Refusal(GONE.format(pid)) from None
     interval = settings.interval if descriptor is None else None
-    watch = Watch(pid, direct=direct, descriptor=descriptor, interval=interval)
+    found = Launcher(pid, direct=direct, descriptor=descriptor, interval=interval)
     if hint and direct and settings.watch == "auto":
-        watch.hinted = _ask_for_hint()
+        found.hinted = _ask_for_hint()
     # The pid may have been reused before the pidfd was opened, and the launcher may have died before the signal was
     # asked for. Who is our ancestor now, after both, has been all the time.
     if os.getppid() != pid if direct else pid not in (found for found, _child in _ancestors()):
         raise Refusal(GONE.format(pid))
-    return watch
+    return found
 
 
 def _ask_for_hint() -> bool:
     try:
-        kernel.set_parent_death_signal(signals.SIGCHLD)
+        prctl.set_parent_death_signal(signals.SIGCHLD)
     except OSError:
         return False
     return True

@@ -6,21 +6,24 @@ No decision is taken here, and nothing is waited for.
 import os
 import time
 
-from pdwrap import messages, procfs, signals, wire
-from pdwrap.tree import KILL_TIME, Tree, send
-from pdwrap.watch import Watch
+from pdwrap import messages
+from pdwrap.fork_mode import pipes
+from pdwrap.fork_mode.children import Tree, send
+from pdwrap.launcher import Launcher
+from pdwrap.lifecycle import KILL_TIME
+from pdwrap.linux import procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pdwrap.options import Settings
 
 
-class Acts:
+class InnerActions:
     """The tree in the hands of the inner supervisor. Made in the inner's own process: the tree is its children.
 
     Args:
         settings: what to do.
-        watch: the launcher, for the messages.
+        launcher: whose death counts, for the messages.
         outer: the outer supervisor's pid, our parent.
         reports: to the outer.
         log: what to say when.
@@ -37,9 +40,11 @@ class Acts:
 
     """
 
-    def __init__(self, settings: "Settings", watch: Watch, outer: int, reports: wire.Writer, log: messages.Log) -> None:
+    def __init__(
+        self, settings: "Settings", launcher: Launcher, outer: int, reports: pipes.Writer, log: messages.Log
+    ) -> None:
         self.settings = settings
-        self.watch = watch
+        self.launcher = launcher
         self.outer = outer
         self.reports = reports
         self.log = log
@@ -75,7 +80,7 @@ class Acts:
         self.began = time.monotonic()
         self.tree.reaped = 0
         self.continue_outer()
-        self.report(wire.ENDING, self.began if self.deadline is None else self.deadline)
+        self.report(pipes.ENDING, self.began if self.deadline is None else self.deadline)
 
     def first_signal(self) -> None:
         """Ask the backend alone to end: it may have workers to drain."""
@@ -83,7 +88,7 @@ class Acts:
         self.continue_backend()
 
     def continue_backend(self) -> None:
-        """A stopped process acts on a signal only after SIGCONT (signal(7))."""
+        """A stopped process actions on a signal only after SIGCONT (signal(7))."""
         send(self.backend, signals.SIGCONT)
 
     def tell_leftovers(self) -> None:
@@ -96,7 +101,7 @@ class Acts:
 
     def report_killing(self) -> None:
         """Tell the outer, which would step in otherwise."""
-        self.report(wire.KILLING)
+        self.report(pipes.KILLING)
 
     def kill(self) -> None:
         """Kill every child; theirs are ours when they are reaped."""
@@ -116,7 +121,7 @@ class Acts:
             self.log.done(self.tree.reaped, time.monotonic() - self.began)
         if self.began is not None or self.stopped:
             self.continue_outer()
-        self.report(wire.FINISHED, signals.SIGKILL if self.status is None else self.status)
+        self.report(pipes.FINISHED, signals.SIGKILL if self.status is None else self.status)
 
     def announce(self, leftovers: int, *, at_once: bool) -> None:
         """Say what has been done: words come after deeds, they may fail.
@@ -128,7 +133,7 @@ class Acts:
         """
         self.log.ending(
             self.reason,
-            (self.watch.pid, self.watch.name),
+            (self.launcher.pid, self.launcher.name),
             (self.backend, self.log.backend_name),
             signals.name(signals.SIGKILL if at_once else self.settings.signal),
             0.0 if at_once else self.settings.grace,

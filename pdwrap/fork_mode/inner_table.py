@@ -1,61 +1,38 @@
-"""The tables of the lifecycle: for each of the three kinds of supervisor, state and event give actions and next state.
-
-Whatever decides what pdwrap does next stands in this file.
-"""
+"""The inner supervisor's table: state and event give actions and next state."""
 
 from pdwrap.lifecycle import (
     ABANDON,
-    ALLOW_GRACE,
-    ALLOW_KILL,
-    ALLOW_LAST,
     BACKEND_EXITED,
     CHILD_REAPED,
     CONTINUE_BACKEND,
-    CONTINUE_MATE,
     DEADLINE_PASSED,
     DONE,
     ENDING,
-    ENDING_REPORTED,
-    FIRST,
     FIRST_SIGNAL,
     FORWARD,
     FORWARD_TO_LEFTOVERS,
-    INNER_DONE,
-    INNER_LOST,
     KILL,
     KILL_BELOW,
-    KILL_INNER,
-    KILL_MATE,
     KILL_STALLED,
     KILLING,
-    KILLING_REPORTED,
     LATE_TERMINATION,
     LAUNCHER_DIED,
-    MATE_FINISHED,
-    MATE_LOST,
-    MATE_LOST_UNSENT,
-    MEMBER_FOUND,
-    MIRROR,
     NAME_SURVIVORS,
     OUTER_LOST,
     RELEASED,
-    REPLACE_MATE,
     REPORT_DONE,
     REPORT_ENDING,
     REPORT_KILLING,
     RUNNING,
-    SECOND,
     SET_DEADLINE,
     SET_KILL_DEADLINE,
     SIGNAL_RECEIVED,
     STARTING,
     SWEEPING,
-    TELL_INNER,
     TELL_LEFTOVERS,
     TERMINATION_RECEIVED,
     TOLD,
     TREE_EMPTY,
-    VOUCHING,
     WAITING,
     Cell,
     Table,
@@ -128,58 +105,6 @@ AFTER_BACKEND: dict[str, tuple[Cell, Cell]] = {
     "leave": (((REPORT_DONE,), DONE), ((REPORT_DONE,), DONE)),
 }
 
-#: The outer supervisor. ENDING and KILLING are what it believes of the inner; in SWEEPING it does the work itself.
-OUTER: Table = {
-    (RUNNING, LAUNCHER_DIED): ((TELL_INNER, ALLOW_GRACE), ENDING),
-    (RUNNING, ENDING_REPORTED): ((ALLOW_GRACE,), ENDING),
-    (RUNNING, INNER_DONE): ((MIRROR,), DONE),
-    (RUNNING, INNER_LOST): ((SET_KILL_DEADLINE, KILL), SWEEPING),
-    (ENDING, LAUNCHER_DIED): ((TELL_INNER,), ENDING),
-    (ENDING, ENDING_REPORTED): ((ALLOW_GRACE,), ENDING),
-    (ENDING, KILLING_REPORTED): ((ALLOW_KILL,), KILLING),
-    (ENDING, INNER_DONE): ((MIRROR,), DONE),
-    (ENDING, INNER_LOST): ((SET_KILL_DEADLINE, KILL), SWEEPING),
-    (ENDING, DEADLINE_PASSED): ((KILL_INNER, SET_KILL_DEADLINE, KILL), SWEEPING),
-    (KILLING, LAUNCHER_DIED): ((), KILLING),
-    (KILLING, INNER_DONE): ((MIRROR,), DONE),
-    (KILLING, INNER_LOST): ((SET_KILL_DEADLINE, KILL), SWEEPING),
-    (KILLING, DEADLINE_PASSED): ((KILL_INNER, KILL, ALLOW_LAST), SWEEPING),
-    (SWEEPING, LAUNCHER_DIED): ((), SWEEPING),
-    (SWEEPING, KILL_STALLED): ((KILL_BELOW,), SWEEPING),
-    (SWEEPING, CHILD_REAPED): ((KILL,), SWEEPING),
-    (SWEEPING, TREE_EMPTY): ((MIRROR,), DONE),
-    (SWEEPING, DEADLINE_PASSED): ((NAME_SURVIVORS, MIRROR), DONE),
-}
-
-
-#: A sidecar, with a grace. It knows the tree's members before the first signal is sent; the loop sees to that.
-SIDECAR: Table = {
-    (FIRST, LAUNCHER_DIED): (_ASK_BACKEND, ENDING),
-    (FIRST, BACKEND_EXITED): ((), DONE),
-    (FIRST, MATE_LOST): ((REPLACE_MATE,), FIRST),
-    (FIRST, MATE_LOST_UNSENT): ((REPLACE_MATE,), FIRST),
-    (SECOND, LAUNCHER_DIED): ((CONTINUE_MATE, ALLOW_GRACE), VOUCHING),
-    (SECOND, BACKEND_EXITED): ((), DONE),
-    (SECOND, MATE_LOST): ((REPLACE_MATE,), FIRST),
-    (SECOND, MATE_LOST_UNSENT): ((REPLACE_MATE,), FIRST),
-    (VOUCHING, BACKEND_EXITED): ((), VOUCHING),
-    (VOUCHING, MEMBER_FOUND): ((), VOUCHING),
-    (VOUCHING, MATE_FINISHED): ((), DONE),
-    (VOUCHING, MATE_LOST): ((SET_DEADLINE, CONTINUE_BACKEND, REPORT_ENDING), ENDING),
-    (VOUCHING, MATE_LOST_UNSENT): (_ASK_BACKEND, ENDING),
-    (VOUCHING, DEADLINE_PASSED): ((KILL_MATE, SET_KILL_DEADLINE, KILL, REPORT_ENDING), KILLING),
-    (ENDING, MEMBER_FOUND): ((), ENDING),
-    (ENDING, BACKEND_EXITED): ((TELL_LEFTOVERS,), SWEEPING),
-    (ENDING, DEADLINE_PASSED): ((SET_KILL_DEADLINE, KILL), KILLING),
-    (SWEEPING, MEMBER_FOUND): ((TELL_LEFTOVERS,), SWEEPING),
-    (SWEEPING, TREE_EMPTY): ((REPORT_DONE,), DONE),
-    (SWEEPING, DEADLINE_PASSED): ((SET_KILL_DEADLINE, KILL), KILLING),
-    (KILLING, BACKEND_EXITED): ((), KILLING),
-    (KILLING, MEMBER_FOUND): ((KILL,), KILLING),
-    (KILLING, TREE_EMPTY): ((REPORT_DONE,), DONE),
-    (KILLING, DEADLINE_PASSED): ((NAME_SURVIVORS, REPORT_DONE), DONE),
-}
-
 
 def inner_table(leftovers: str, *, graceless: bool) -> Table:
     """Make the inner supervisor's table for its settings.
@@ -195,14 +120,4 @@ def inner_table(leftovers: str, *, graceless: bool) -> Table:
         for key, (_actions, state) in table.items():
             if key[0] in (RUNNING, TOLD, WAITING) and state in (ENDING, SWEEPING):
                 table[key] = (_KILL_AT_ONCE, KILLING)
-    return table
-
-
-def sidecar_table(*, graceless: bool) -> Table:
-    """Make a sidecar's table; without a grace there is no first signal (see `inner_table`)."""
-    table = dict(SIDECAR)
-    if graceless:
-        table[FIRST, LAUNCHER_DIED] = ((SET_KILL_DEADLINE, KILL, REPORT_ENDING), KILLING)
-        for event in (MATE_LOST, MATE_LOST_UNSENT):
-            table[VOUCHING, event] = table[FIRST, LAUNCHER_DIED]
     return table

@@ -11,21 +11,20 @@ If the process dies at any point, the inner sees end-of-file on the command pipe
 import os
 import time
 
-from pdwrap import launch, lifecycle, signals, wire
-from pdwrap.lifecycle import Lifecycle
-from pdwrap.stand_in import StandIn
-from pdwrap.status import OWN_FAILURE
-from pdwrap.tables import OUTER
-from pdwrap.tree import has_ended, kill_until_empty, send
+from pdwrap import lifecycle
+from pdwrap.exit_status import OWN_FAILURE
+from pdwrap.fork_mode import pipes
+from pdwrap.fork_mode.children import has_ended, kill_until_empty, send
+from pdwrap.fork_mode.outer_actions import OuterActions
+from pdwrap.fork_mode.outer_table import OUTER
+from pdwrap.lifecycle import BACKLOG_WAIT, LONGEST_WAIT, STALL_TIME, TWIN_TIME, Lifecycle
+from pdwrap.linux import descriptors, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from typing import NoReturn
 
-STALL_TIME = 0.2  # seconds between two looks below what does not die
-LONGEST_WAIT = 86_400.0  # seconds
-TWIN_TIME = 0.0002  # seconds; one that comes later is one that was meant
 AWAITED = signals.ALL - {signals.SIGKILL, signals.SIGSTOP}
 
 
@@ -33,16 +32,16 @@ class Outer:
     """The loop: what the kernel and the inner say becomes events, the table's actions are carried out.
 
     Args:
-        acts: the tree, and what can be done to it.
+        actions: the tree, and what can be done to it.
         reports: from the inner.
 
     """
 
-    def __init__(self, acts: StandIn, reports: wire.Reader) -> None:
-        self.acts = acts
-        self.settings = acts.settings
-        self.watch = acts.watch
-        self.job = acts.job
+    def __init__(self, actions: OuterActions, reports: pipes.Reader) -> None:
+        self.actions = actions
+        self.settings = actions.settings
+        self.launcher = actions.launcher
+        self.job = actions.job
         self.reports = reports
         self.life = Lifecycle(OUTER, lifecycle.RUNNING)
         self.launcher_dead = False
@@ -59,15 +58,15 @@ class Outer:
                 self._wait()
 
     def _wait(self) -> None:
-        until = [] if self.acts.deadline is None else [self.acts.deadline - time.monotonic()]
-        if self.watch.interval is not None and not self.launcher_dead:
-            until.append(self.watch.interval)
+        until = [] if self.actions.deadline is None else [self.actions.deadline - time.monotonic()]
+        if self.launcher.interval is not None and not self.launcher_dead:
+            until.append(self.launcher.interval)
         if self.life.state == lifecycle.SWEEPING:
             until.append(STALL_TIME)
-        if self.acts.tree.more:
+        if self.actions.tree.more:
             until.append(0)
-        if not self.acts.commands.flush():
-            until.append(0.01)
+        if not self.actions.commands.flush():
+            until.append(BACKLOG_WAIT)
         if until:
             info = signals.api.sigtimedwait(AWAITED, max(0.0, min(*until, LONGEST_WAIT)))
         else:
@@ -84,7 +83,7 @@ class Outer:
 
     def _received(self, info: "signal.struct_siginfo") -> None:
         number = int(info.si_signo)
-        if info.si_pid in (self.acts.inner, self.job.waker, os.getpid()) and info.si_code <= 0:
+        if info.si_pid in (self.actions.inner, self.job.waker, os.getpid()) and info.si_code <= 0:
             self.job.stopped = False
             return  # the inner, or the waker, continues us; a write to its closed pipe is our own SIGPIPE
         if info.si_code > 0:
@@ -93,72 +92,72 @@ class Outer:
             if number == signals.SIGHUP and os.getsid(0) != os.getpid():
                 return  # not a hang-up of ours: our stopped group has become an orphaned one (setpgid(2))
         sent = self.settings.rewrite.get(number, number)
-        if sent == signals.SIGCONT and self.job.hand_over(self.acts.backend):
+        if sent == signals.SIGCONT and self.job.hand_over(self.actions.backend):
             return
         if sent:
-            self.acts.commands.send(wire.FORWARD, sent, number, self._circumstance(number, info.si_pid))
+            self.actions.commands.send(pipes.FORWARD, sent, number, self._circumstance(number, info.si_pid))
 
     def _circumstance(self, number: int, sender: int) -> str:
         if number == signals.SIGCONT:
             stopped, self.job.stopped = self.job.stopped, False
             # `fg` continues the whole foreground group: then the backend has had it.
-            return wire.ONLY_IF_STOPPED if stopped and self.job.shared_group else "-"
-        return wire.FROM_LAUNCHER if sender and sender == self.watch.pid else "-"
+            return pipes.ONLY_IF_STOPPED if stopped and self.job.shared_group else "-"
+        return pipes.FROM_LAUNCHER if sender and sender == self.launcher.pid else "-"
 
     def _take_children(self) -> None:
         reaped = False
-        before = self.acts.tree.reaped
-        for pid, raw in self.acts.tree.reap():
+        before = self.actions.tree.reaped
+        for pid, raw in self.actions.tree.reap():
             if not has_ended(raw):
-                if pid == self.acts.inner and os.WIFSTOPPED(raw):
-                    send(self.acts.inner, signals.SIGCONT)
+                if pid == self.actions.inner and os.WIFSTOPPED(raw):
+                    send(self.actions.inner, signals.SIGCONT)
                 continue
-            if pid == self.acts.inner and self.acts.inner_status is None:
-                self.acts.inner_status = raw
-                self.acts.not_counted = before + 1
-            elif pid == self.acts.backend and self.acts.backend_status is None:
-                self.acts.backend_status = raw
+            if pid == self.actions.inner and self.actions.inner_status is None:
+                self.actions.inner_status = raw
+                self.actions.not_counted = before + 1
+            elif pid == self.actions.backend and self.actions.backend_status is None:
+                self.actions.backend_status = raw
             reaped = True
         if self.life.state == lifecycle.SWEEPING:
-            if not self.acts.tree.children():
+            if not self.actions.tree.children():
                 self._feed(lifecycle.TREE_EMPTY)
             elif reaped:
                 self._feed(lifecycle.CHILD_REAPED)
 
     def _take_reports(self) -> None:
         self._read_reports()
-        if self.job.news and self.life.state == lifecycle.RUNNING and not self.job.hand_over(self.acts.backend):
+        if self.job.news and self.life.state == lifecycle.RUNNING and not self.job.hand_over(self.actions.backend):
             self._stop_with_backend()
 
     def _read_reports(self) -> None:
         if self.reports.ended:
             return
         for words in self.reports.receive():
-            if words[0] == wire.BACKEND:
-                self.acts.backend = int(words[1])
-            elif words[0] == wire.STOPPED:
+            if words[0] == pipes.BACKEND:
+                self.actions.backend = int(words[1])
+            elif words[0] == pipes.STOPPED:
                 self.job.reported(int(words[1]))
-            elif words[0] == wire.CONTINUED:
+            elif words[0] == pipes.CONTINUED:
                 self.job.reported(0)
-            elif words[0] == wire.FINISHED:
-                self.acts.finished = int(words[1])
+            elif words[0] == pipes.FINISHED:
+                self.actions.finished = int(words[1])
             elif self.life.state == lifecycle.SWEEPING:
                 pass  # said before it was lost; we do the work now
-            elif words[0] == wire.ENDING:
-                self.acts.ending_until = float(words[1])
+            elif words[0] == pipes.ENDING:
+                self.actions.ending_until = float(words[1])
                 self._feed(lifecycle.ENDING_REPORTED)
-            elif words[0] == wire.KILLING:
+            elif words[0] == pipes.KILLING:
                 self._feed(lifecycle.KILLING_REPORTED)
 
     def _stop_with_backend(self) -> None:
         # SIGCHLD is taken before SIGCONT where both are pending: one of the inner's is older than this stop.
         info = signals.api.sigtimedwait({signals.SIGCONT}, 0)
-        if info is not None and info.si_pid not in (self.acts.inner, self.job.waker):
+        if info is not None and info.si_pid not in (self.actions.inner, self.job.waker):
             self.job.news = False
             self._received(info)
             return
         number = self.job.backend_stop
-        self.job.stop(lambda: self._goes_on_from(number), self.acts.inner, self.watch)
+        self.job.stop(lambda: self._goes_on_from(number), self.actions.inner, self.launcher)
 
     def _goes_on_from(self, number: int) -> bool:
         self._read_reports()
@@ -166,36 +165,36 @@ class Outer:
 
     def _take_inner(self) -> None:
         """Tell a normal end of the inner from its loss. After its reports have been read: they may say it all."""
-        if self.acts.inner_status is None or self.life.state in (lifecycle.SWEEPING, lifecycle.DONE):
+        if self.actions.inner_status is None or self.life.state in (lifecycle.SWEEPING, lifecycle.DONE):
             return
-        if self.acts.finished is not None:
+        if self.actions.finished is not None:
             self._feed(lifecycle.INNER_DONE)
         else:
             self._feed(lifecycle.INNER_LOST)
-            self.acts.announce()
+            self.actions.announce()
             self._take_children()
 
     def _take_launcher(self) -> None:
-        if not self.launcher_dead and self.life.state != lifecycle.DONE and self.watch.gone(os.getpid()):
+        if not self.launcher_dead and self.life.state != lifecycle.DONE and self.launcher.is_dead(os.getpid()):
             self.launcher_dead = True
             self._feed(lifecycle.LAUNCHER_DIED)
 
     def _take_time(self) -> None:
         if (
-            self.acts.deadline is not None
-            and time.monotonic() >= self.acts.deadline
+            self.actions.deadline is not None
+            and time.monotonic() >= self.actions.deadline
             and self.life.state != lifecycle.DONE
         ):
-            self.acts.deadline = None
+            self.actions.deadline = None
             self._feed(lifecycle.DEADLINE_PASSED)
             if self.life.state == lifecycle.SWEEPING:
-                self.acts.announce()
+                self.actions.announce()
 
     # -- acting ---------------------------------------------------------------------------------------------------
 
     def _feed(self, event: str) -> None:
         for action in self.life.feed(event):
-            getattr(self.acts, action)()
+            getattr(self.actions, action)()
 
 
 def _take_twin(info: "signal.struct_siginfo") -> "signal.struct_siginfo | None":
@@ -213,7 +212,7 @@ def _take_twin(info: "signal.struct_siginfo") -> "signal.struct_siginfo | None":
     return None if twin is None or (twin.si_pid == info.si_pid and twin.si_code <= 0) else twin
 
 
-def supervise(outer: Outer, keep: "set[int]") -> "NoReturn":
+def run_outer(outer: Outer, keep: "set[int]") -> "NoReturn":
     """Be the outer supervisor, to the end. Whatever goes wrong ends the tree (E8).
 
     Args:
@@ -222,12 +221,12 @@ def supervise(outer: Outer, keep: "set[int]") -> "NoReturn":
 
     """
     try:
-        launch.close_all_but(keep)
+        descriptors.close_all_but(keep)
         outer.run()
     except BaseException as error:  # noqa: BLE001 - E8: whatever it is, nothing may be left behind
         try:
-            outer.acts.log.error(error)
+            outer.actions.log.error(error)
         finally:
-            kill_until_empty(outer.acts.tree, outer.acts.log)
+            kill_until_empty(outer.actions.tree, outer.actions.log)
     finally:
         os._exit(OWN_FAILURE)

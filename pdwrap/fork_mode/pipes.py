@@ -51,7 +51,7 @@ class Writer:
         except BlockingIOError:
             return False
         except BrokenPipeError:
-            self._backlog = b""  # the reader is gone: its mate learns that otherwise, and acts on it
+            self._backlog = b""  # the reader is gone: its mate learns that otherwise, and actions on it
         return True
 
 

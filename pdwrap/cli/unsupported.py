@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from pdwrap import messages
-from pdwrap.status import CANNOT_EXECUTE, NOT_FOUND
+from pdwrap.exit_status import CANNOT_EXECUTE, NOT_FOUND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ us; unless we are the foreground of a terminal: there it stays, with its shell, 
 
 import os
 
-from pdwrap import kernel, signals, terminal
-from pdwrap.status import OWN_FAILURE
+from pdwrap.exit_status import OWN_FAILURE
+from pdwrap.linux import prctl, signals, terminal
 
 
-class Groups:
+class Placement:
     """What the outer supervisor's place says of where the others go; looked at once, before anything is forked.
 
     Attributes:
@@ -56,7 +56,7 @@ def start_leader(close_first: int) -> int:
         try:
             os.close(close_first)
             try:
-                kernel.set_parent_death_signal(signals.SIGKILL)
+                prctl.set_parent_death_signal(signals.SIGKILL)
             except OSError:
                 pass  # refused: the loop below ends it as well
             while os.getppid() == parent:

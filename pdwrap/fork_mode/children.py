@@ -8,15 +8,13 @@ reparents before it notifies, kernel/exit.c), so "kill the children, reap, again
 import os
 import time
 
-from pdwrap import kernel, procfs, signals
+from pdwrap.lifecycle import KILL_TIME
+from pdwrap.linux import pidfd, procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pdwrap.messages import Log
 
-#: How long a supervisor waits for what has been sent SIGKILL, in seconds: a process that is frozen or in
-#: uninterruptible sleep does not die until it wakes, and waiting for it for ever would hang our own caller (E7).
-KILL_TIME = 3.0
 #: Changes of state taken in one go: a tree that forks without end must not keep us from looking at the clock.
 MOST_AT_ONCE = 256
 
@@ -97,7 +95,7 @@ class Tree:
                 self._told.add(pid)
 
     def tell(self, number: int) -> None:
-        """Send `number` to each child that has been sent none, and SIGCONT: a stopped one acts only then."""
+        """Send `number` to each child that has been sent none, and SIGCONT: a stopped one actions only then."""
         for pid in self.children():
             if pid not in self._told:
                 self._told.add(pid)
@@ -147,7 +145,7 @@ class Tree:
         while todo:
             above = todo.pop()
             for pid in procfs.children_of(above):
-                if kernel.signal_child_of(pid, above, signals.SIGKILL):
+                if pidfd.signal_child_of(pid, above, signals.SIGKILL):
                     todo.append(pid)
 
     def living(self) -> list[int]:

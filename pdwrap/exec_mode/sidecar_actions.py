@@ -3,25 +3,24 @@
 import time
 from select import poll
 
-from pdwrap import messages, procfs, signals
-from pdwrap.marks import Marks
-from pdwrap.members import Members
-from pdwrap.tree import KILL_TIME
-from pdwrap.watch import Watch
+from pdwrap import messages
+from pdwrap.exec_mode.members import Members
+from pdwrap.exec_mode.sidecar_pipes import SidecarPipes
+from pdwrap.launcher import Launcher
+from pdwrap.lifecycle import KILL_TIME, PATIENCE
+from pdwrap.linux import procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pdwrap.options import Settings
 
-PATIENCE = 1.0  # seconds that the first sidecar may be late before the second does its work
 
-
-class Sweep:
+class SidecarActions:
     """The tree in the hands of a sidecar.
 
     Args:
         settings: what to do.
-        watch: the launcher, for the messages.
+        launcher: whose death counts, for the messages.
         members: the tree.
         log: what to say when.
 
@@ -33,11 +32,11 @@ class Sweep:
 
     """
 
-    marks: Marks
+    marks: SidecarPipes
 
-    def __init__(self, settings: "Settings", watch: Watch, members: Members, log: messages.Log) -> None:
+    def __init__(self, settings: "Settings", launcher: Launcher, members: Members, log: messages.Log) -> None:
         self.settings = settings
-        self.watch = watch
+        self.launcher = launcher
         self.members = members
         self.log = log
         self.deadline: float | None = None
@@ -108,7 +107,7 @@ class Sweep:
         """Say what has been done: words come after deeds, they may fail."""
         self.log.ending(
             self.reason,
-            (self.watch.pid, self.watch.name),
+            (self.launcher.pid, self.launcher.name),
             (self.members.backend.pid, self.log.backend_name),
             signals.name(signals.SIGKILL if at_once else self.settings.signal),
             0.0 if at_once else self.settings.grace,

@@ -17,17 +17,18 @@ signal the loss of the other. This takes the place of the parent-death signal, w
 
 import os
 
-from pdwrap import procfs, signals
+from pdwrap.linux import procfs, signals
+from pdwrap.linux.pipe_signal import disarm, own, set_async
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pdwrap.member import Member
+    from pdwrap.exec_mode.member import Member
 
 MARK = b"m"
 LINES = 100  # in one write: below PIPE_BUF (4096), with pids up to 2**22 and start times of years
 
 
-class Marks:
+class SidecarPipes:
     """Four pipes, which both sidecars hold. To be made while the backend is known to live.
 
     Args:
@@ -117,42 +118,7 @@ def _is_marked(descriptor: int) -> bool:
 def _signal_by(descriptor: int, backend: "Member", number: int) -> bool:
     """Have the kernel signal `backend` when something happens to this end of a pipe; tell whether it will."""
     # Alive afterwards: so the number, which may have been another's by then, was its own.
-    return _own(descriptor, backend.pid, number) and backend.alive() and _set_async(descriptor, on=True)
-
-
-def end_with(descriptor: int) -> None:
-    """Have the kernel kill this process when the other end of this pipe is closed, though it may be stopped."""
-    if _own(descriptor, os.getpid(), signals.SIGKILL):
-        _set_async(descriptor, on=True)  # else one that is stopped stays, until it is continued
-
-
-def disarm(descriptor: int) -> bool:
-    """Have the kernel send nothing more for this end of a pipe, whichever process writes; tell whether it will not."""
-    return _set_async(descriptor, on=False)
-
-
-def _own(descriptor: int, pid: int, number: int) -> bool:
-    """Say who is to get which signal for this end of a pipe; tell whether the kernel takes it."""
-    try:
-        import fcntl  # not on the way to the backend's exec
-
-        fcntl.fcntl(descriptor, fcntl.F_SETSIG, number)
-        fcntl.fcntl(descriptor, fcntl.F_SETOWN, pid)
-    except (ImportError, OSError):
-        return False
-    return True
-
-
-def _set_async(descriptor: int, *, on: bool) -> bool:
-    """Switch the signals of this end of a pipe on or off; tell whether that was done."""
-    try:
-        import fcntl
-
-        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
-        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_ASYNC if on else flags & ~os.O_ASYNC)
-    except (ImportError, OSError):
-        return False
-    return True
+    return own(descriptor, backend.pid, number) and backend.alive() and set_async(descriptor, on=True)
 
 
 def _is_root_of_the_machine() -> bool:

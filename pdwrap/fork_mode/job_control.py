@@ -6,11 +6,10 @@ it. Nothing tells us of the foreground earlier: `fg` on a running job sends no S
 """
 
 import os
-from select import POLLIN, poll
 
-from pdwrap import kernel, procfs, signals, terminal
-from pdwrap.status import OWN_FAILURE
-from pdwrap.watch import Watch
+from pdwrap.fork_mode.waker import start_waker
+from pdwrap.launcher import Launcher
+from pdwrap.linux import signals, terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Job:
         terminal.continue_group(group)
         return True
 
-    def stop(self, goes_on: "Callable[[], bool]", inner: int, watch: Watch) -> None:
+    def stop(self, goes_on: "Callable[[], bool]", inner: int, launcher: Launcher) -> None:
         """Stop by the same signal as the backend, so that the shell above sees a stopped job.
 
         A stop signal discards a pending SIGCONT and the other way round (signal(7)). So ours is made pending first,
@@ -72,12 +71,12 @@ class Job:
         Args:
             goes_on: takes the inner's word once more, and tells whether the backend goes on.
             inner: the inner supervisor, whose loss a stopped process would not see.
-            watch: the launcher.
+            launcher: whose death counts.
 
         """
         self.news = False
         try:
-            self.waker, on_duty = _start_waker(inner, watch)
+            self.waker, on_duty = start_waker(inner, launcher)
         except OSError:
             return  # better to look alive than to leave the tree
         try:
@@ -106,48 +105,3 @@ class Job:
         """Take the terminal back for who is left in our group: a script that goes on after us."""
         if self._terminal_group:
             terminal.take_back(self._terminal_group)
-
-
-def _start_waker(inner: int, watch: Watch) -> tuple[int, int]:
-    """Fork a process that continues us when the inner supervisor or the launcher dies while we are stopped (E4).
-
-    Returns:
-        Its pid, and a descriptor: it goes off duty, and exits, when that is closed.
-
-    """
-    outer = os.getpid()
-    ended = kernel.pidfd_open(inner)
-    duty, on_duty = os.pipe()
-    try:
-        pid = os.fork()
-    except OSError:
-        os.close(duty)
-        os.close(on_duty)
-        raise
-    finally:
-        if ended is not None and os.getpid() == outer:
-            os.close(ended)
-    if pid == 0:
-        try:
-            os.close(on_duty)
-            _stand_by(outer, inner, watch, duty, ended)
-        finally:
-            os._exit(OWN_FAILURE)
-    os.close(duty)
-    return pid, on_duty
-
-
-def _stand_by(outer: int, inner: int, watch: Watch, duty: int, ended: int | None) -> None:
-    waiting = poll()
-    for descriptor in (duty, ended, watch.descriptor):
-        if descriptor is not None:
-            waiting.register(descriptor, POLLIN)
-    pause = None if watch.interval is None else int(watch.interval * 1000) + 1
-    while True:
-        ready = {descriptor for descriptor, _event in waiting.poll(pause)}
-        if duty in ready or os.getppid() != outer:
-            return
-        seen = procfs.stat(inner)
-        if ready or seen is None or not seen.alive or watch.gone(-1):
-            os.kill(outer, signals.SIGCONT)
-            return

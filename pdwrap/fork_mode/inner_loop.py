@@ -11,35 +11,31 @@ import os
 import time
 from select import POLLIN, POLLRDHUP, poll
 
-from pdwrap import launch, lifecycle, messages, procfs, signals, wire
-from pdwrap.acts import Acts
-from pdwrap.lifecycle import Lifecycle
-from pdwrap.status import Refusal
-from pdwrap.tables import inner_table
-from pdwrap.tree import has_ended
-from pdwrap.watch import GONE, Watch, lifeline_closed
-
-LONGEST_WAIT = 86_400.0  # seconds; poll(2) takes an int of milliseconds
-STALL_TIME = 0.2  # seconds between two looks below what does not die
-RECHECK_TIME = 0.2  # seconds in which an outer that stops late is continued
-RECHECK_STEP = 0.02
-BACKLOG_WAIT = 0.01  # seconds between two tries to send what a full pipe did not take
+from pdwrap import lifecycle, lifeline, messages
+from pdwrap.exit_status import Refusal
+from pdwrap.fork_mode import pipes
+from pdwrap.fork_mode.children import has_ended
+from pdwrap.fork_mode.inner_actions import InnerActions
+from pdwrap.fork_mode.inner_table import inner_table
+from pdwrap.launcher import GONE, Launcher
+from pdwrap.lifecycle import BACKLOG_WAIT, LONGEST_WAIT, RECHECK_STEP, RECHECK_TIME, STALL_TIME, Lifecycle
+from pdwrap.linux import descriptors, procfs, signals
 
 
 class Inner:
     """The loop: what the kernel says becomes events, the table's actions are carried out.
 
     Args:
-        acts: the tree, and what can be done to it.
-        watch: the launcher.
+        actions: the tree, and what can be done to it.
+        launcher: whose death counts.
         commands: from the outer.
 
     """
 
-    def __init__(self, acts: Acts, watch: Watch, commands: wire.Reader) -> None:
-        self.acts = acts
-        self.settings = acts.settings
-        self.watch = watch
+    def __init__(self, actions: InnerActions, launcher: Launcher, commands: pipes.Reader) -> None:
+        self.actions = actions
+        self.settings = actions.settings
+        self.launcher = launcher
         self.commands = commands
         table = inner_table(self.settings.leftovers, graceless=self.settings.grace == 0)
         self.life = Lifecycle(table, lifecycle.STARTING)
@@ -64,14 +60,14 @@ class Inner:
 
         """
         self.early = self.commands.receive()
-        told = wire.LAUNCHER_GONE in (words[0] for words in self.early)
+        told = pipes.LAUNCHER_GONE in (words[0] for words in self.early)
         if self.commands.ended:
             self._feed(lifecycle.OUTER_LOST)
             raise Refusal("the outer supervisor was lost while pdwrap started: nothing was started")
-        if told or self.watch.gone(self.acts.outer):
+        if told or self.launcher.is_dead(self.actions.outer):
             self._feed(lifecycle.LAUNCHER_DIED)
-            raise Refusal(GONE.format(self.watch.pid))
-        if lifeline_closed(self.settings.lifeline):
+            raise Refusal(GONE.format(self.launcher.pid))
+        if lifeline.is_closed(self.settings.lifeline):
             self._feed(lifecycle.LAUNCHER_DIED)
             raise Refusal("the lifeline was closed while pdwrap started: nothing was started")
 
@@ -96,46 +92,53 @@ class Inner:
 
     def _hold_only(self, wake: int, ring: int) -> None:
         """Wait for our own descriptors, and close every other: what we hold we keep alive."""
-        acts = self.acts
+        actions = self.actions
         self.waiting.register(wake, POLLIN)
         self.waiting.register(self.commands.descriptor, POLLIN)
-        keep = {messages.STDERR, wake, ring, self.commands.descriptor, acts.reports.descriptor, acts.tree.descriptor}
-        if self.watch.descriptor is not None:
-            self.waiting.register(self.watch.descriptor, POLLIN)
-            keep.add(self.watch.descriptor)
+        keep = {
+            messages.STDERR,
+            wake,
+            ring,
+            self.commands.descriptor,
+            actions.reports.descriptor,
+            actions.tree.descriptor,
+        }
+        if self.launcher.descriptor is not None:
+            self.waiting.register(self.launcher.descriptor, POLLIN)
+            keep.add(self.launcher.descriptor)
         if self.settings.lifeline is not None:
             self.waiting.register(self.settings.lifeline, POLLRDHUP)  # not POLLIN: its data is the backend's
             keep.add(self.settings.lifeline)
-        launch.close_all_but(keep)
+        descriptors.close_all_but(keep)
 
     def _patience(self) -> int | None:
         """Milliseconds until something is to be looked at that no descriptor tells of."""
-        until = [] if self.acts.deadline is None else [self.acts.deadline - time.monotonic()]
-        if self.watch.interval is not None and self.acts.began is None:
-            until.append(self.watch.interval)
+        until = [] if self.actions.deadline is None else [self.actions.deadline - time.monotonic()]
+        if self.launcher.interval is not None and self.actions.began is None:
+            until.append(self.launcher.interval)
         if self.life.state == lifecycle.KILLING:
             until.append(STALL_TIME)
         elif self.recheck_until:
             until.append(RECHECK_STEP)
-        if self.acts.tree.more:
+        if self.actions.tree.more:
             until.append(0)
-        if not self.acts.reports.flush():
+        if not self.actions.reports.flush():
             until.append(BACKLOG_WAIT)
         return max(0, int(min(*until, LONGEST_WAIT) * 1000) + 1) if until else None
 
     def _take_children(self, _ready: "set[int]") -> None:
-        acts = self.acts
+        actions = self.actions
         exited = reaped = False
-        for pid, raw in acts.tree.reap():
+        for pid, raw in actions.tree.reap():
             if not has_ended(raw):
-                if pid == acts.backend and acts.status is None:
+                if pid == actions.backend and actions.status is None:
                     self._stopped_or_continued(raw)
-            elif pid == acts.backend and acts.status is None:  # afterwards its number may be an orphan's
-                acts.status = raw
+            elif pid == actions.backend and actions.status is None:  # afterwards its number may be an orphan's
+                actions.status = raw
                 exited = True
             else:
                 reaped = True
-        if acts.status is not None and not acts.tree.children():
+        if actions.status is not None and not actions.tree.children():
             self._feed(lifecycle.TREE_EMPTY)
         elif exited:
             self._end("leftovers", lifecycle.BACKEND_EXITED)
@@ -143,13 +146,13 @@ class Inner:
             self._feed(lifecycle.CHILD_REAPED)
 
     def _stopped_or_continued(self, raw: int) -> None:
-        self.acts.stopped = os.WIFSTOPPED(raw)
-        if self.acts.began is not None:
+        self.actions.stopped = os.WIFSTOPPED(raw)
+        if self.actions.began is not None:
             return  # the outer is not to stop any more
-        if self.acts.stopped:
-            self.acts.report(wire.STOPPED, os.WSTOPSIG(raw))
+        if self.actions.stopped:
+            self.actions.report(pipes.STOPPED, os.WSTOPSIG(raw))
         else:
-            self.acts.report(wire.CONTINUED)
+            self.actions.report(pipes.CONTINUED)
             self.recheck_until = time.monotonic() + RECHECK_TIME
             self._recheck_outer()
 
@@ -159,72 +162,72 @@ class Inner:
         Not where it is not stopped: the SIGCONT would discard a stop signal that it has not taken yet (signal(7)). It
         may be about to stop, by a report that is out of date: so this is done again for a while.
         """
-        if not self.acts.stopped and procfs.is_stopped(self.acts.outer):
-            self.acts.continue_outer()
+        if not self.actions.stopped and procfs.is_stopped(self.actions.outer):
+            self.actions.continue_outer()
 
     def _take_commands(self, ready: "set[int]") -> None:
         commands = self.early + self.commands.receive()
         self.early = []
         for words in commands:
-            if words[0] == wire.LAUNCHER_GONE:
+            if words[0] == pipes.LAUNCHER_GONE:
                 self._end("launcher-died", lifecycle.LAUNCHER_DIED)
                 continue
             self._take_children(ready)  # has it exited, or has somebody else continued it?
             if self.is_done():
                 return
             _forward, sent, received, flag = words
-            self.acts.to_forward = int(sent)
-            self.acts.only_if_stopped = flag == wire.ONLY_IF_STOPPED
-            self.acts.ends = not {int(sent), int(received)}.isdisjoint((signals.SIGTERM, self.settings.signal))
-            ending = self.acts.began is not None and self.acts.reason == "launcher-died"
-            self._feed(self._kind_of_signal(late=ending and flag == wire.FROM_LAUNCHER))
+            self.actions.to_forward = int(sent)
+            self.actions.only_if_stopped = flag == pipes.ONLY_IF_STOPPED
+            self.actions.ends = not {int(sent), int(received)}.isdisjoint((signals.SIGTERM, self.settings.signal))
+            ending = self.actions.began is not None and self.actions.reason == "launcher-died"
+            self._feed(self._kind_of_signal(late=ending and flag == pipes.FROM_LAUNCHER))
 
     def _kind_of_signal(self, *, late: bool) -> str:
-        if not self.acts.ends:
+        if not self.actions.ends:
             return lifecycle.SIGNAL_RECEIVED
         return lifecycle.LATE_TERMINATION if late else lifecycle.TERMINATION_RECEIVED
 
     def _take_losses(self, ready: "set[int]") -> None:
-        if self.acts.began is None:
-            if self.watch.gone(self.acts.outer):
+        if self.actions.began is None:
+            if self.launcher.is_dead(self.actions.outer):
                 self._end("launcher-died", lifecycle.LAUNCHER_DIED)
             elif self.settings.lifeline in ready:
                 self._end("lifeline-closed", lifecycle.LAUNCHER_DIED)
-        for descriptor in (self.watch.descriptor, self.settings.lifeline):
+        for descriptor in (self.launcher.descriptor, self.settings.lifeline):
             if descriptor in ready:
                 self.waiting.unregister(descriptor)  # it has said all that it can
         if self.commands.ended and self.commands.descriptor in ready:
             self.waiting.unregister(self.commands.descriptor)
             # The launcher lives, and has killed what it knows of us: it counts the backend as dead, and may start the
             # next one on the same port. With the launcher gone as well, nobody waits, and the grace stands.
-            if not self.watch.pid or not self.watch.gone(self.acts.outer):
+            if not self.launcher.pid or not self.launcher.is_dead(self.actions.outer):
                 self._end("outer-lost", lifecycle.OUTER_LOST)
 
     def _take_time(self, ready: "set[int]") -> None:
-        if self.acts.deadline is not None and time.monotonic() >= self.acts.deadline:
-            self.acts.deadline = None
+        if self.actions.deadline is not None and time.monotonic() >= self.actions.deadline:
+            self.actions.deadline = None
             self._feed(lifecycle.DEADLINE_PASSED)
         elif self.life.state == lifecycle.KILLING and not ready:
             self._feed(lifecycle.KILL_STALLED)
         if self.recheck_until:
             self._recheck_outer()
-            if time.monotonic() >= self.recheck_until or self.acts.began is not None:
+            if time.monotonic() >= self.recheck_until or self.actions.began is not None:
                 self.recheck_until = 0.0
 
     # -- the table ------------------------------------------------------------------------------------------------
 
     def _end(self, reason: str, event: str) -> None:
-        if self.acts.began is None:
-            self.acts.reason = reason
+        if self.actions.began is None:
+            self.actions.reason = reason
         self._feed(event)
 
     def _feed(self, event: str) -> None:
-        had_begun = self.acts.began is not None
-        left = len(self.acts.tree.children()) if event == lifecycle.BACKEND_EXITED else 0
+        had_begun = self.actions.began is not None
+        left = len(self.actions.tree.children()) if event == lifecycle.BACKEND_EXITED else 0
         for action in self.life.feed(event):
-            getattr(self.acts, action)()
-        if self.acts.began is not None and not had_begun:
-            self.acts.announce(left, at_once=self.life.state == lifecycle.KILLING)
+            getattr(self.actions, action)()
+        if self.actions.began is not None and not had_begun:
+            self.actions.announce(left, at_once=self.life.state == lifecycle.KILLING)
 
 
 def _drain(descriptor: int) -> None:

@@ -13,10 +13,16 @@ sidecar dies before it stands, end-of-file on the pipe says so, and nothing is s
 import os
 from select import POLLIN, poll
 
-from pdwrap import kernel, launch, messages, procfs, sidecar, signals, watch
-from pdwrap.members import Members
-from pdwrap.status import OWN_FAILURE, Refusal
-from pdwrap.sweep import PATIENCE, Sweep
+from pdwrap import lifeline, messages
+from pdwrap.backend import become
+from pdwrap.exec_mode import sidecar_start
+from pdwrap.exec_mode.members import Members
+from pdwrap.exec_mode.sidecar_actions import SidecarActions
+from pdwrap.exit_status import OWN_FAILURE, Refusal
+from pdwrap.inherited import Inherited
+from pdwrap.launcher import Launcher, find_launcher
+from pdwrap.lifecycle import PATIENCE
+from pdwrap.linux import descriptors, pidfd, procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,27 +53,27 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
             raise Refusal(
                 f"{settings.explicit[setting]} means nothing in exec mode ({why}): leave it out, or use --fork"
             )
-    watch.check_lifeline(settings)
+    lifeline.check(settings)
     if os.getpid() == 1 and settings.lifeline is not None:
         # Nor by its own signal or the kernel's: PID 1 takes from inside only what it has a handler for.
         raise Refusal("as PID 1 the backend cannot be killed from inside its namespace: use --fork")
-    launch.hold_standard_descriptors()
-    inherited = launch.Inherited()
-    launcher = watch.find(settings, first_parent, hint=False)
+    descriptors.hold_standard()
+    inherited = Inherited()
+    launcher = find_launcher(settings, first_parent, hint=False)
     log = messages.Log(settings, os.path.basename(command[0]))
     log.watch((launcher.pid or first_parent, launcher.name or procfs.name(first_parent)), launcher.mechanisms)
     if launcher.pid or settings.lifeline is not None:
         _start_sidecar(settings, launcher, log)
-        if launcher.gone(-1) or watch.lifeline_closed(settings.lifeline):
+        if launcher.is_dead() or lifeline.is_closed(settings.lifeline):
             os._exit(OWN_FAILURE)  # nothing is started; the sidecar has seen it too, and speaks
-    launch.become(command, inherited)
+    become(command, inherited)
 
 
-def _start_sidecar(settings: "Settings", launcher: watch.Watch, log: messages.Log) -> None:
+def _start_sidecar(settings: "Settings", launcher: Launcher, log: messages.Log) -> None:
     me = os.getpid()
     try:
         os.close(procfs.open_children())
-        itself = kernel.pidfd_open(me)
+        itself = pidfd.pidfd_open(me)
         stands, ready = os.pipe()
     except OSError as error:
         raise Refusal(
@@ -76,7 +82,7 @@ def _start_sidecar(settings: "Settings", launcher: watch.Watch, log: messages.Lo
         ) from None
     if itself is None:
         raise Refusal("--exec needs pidfd_open (Linux 5.3, allowed by the seccomp profile): use --fork here")
-    sweep = Sweep(settings, launcher, Members(me, itself), log)
+    actions = SidecarActions(settings, launcher, Members(me, itself), log)
     kept = {messages.STDERR, itself}
     if launcher.descriptor is not None:
         kept.add(launcher.descriptor)
@@ -90,11 +96,11 @@ def _start_sidecar(settings: "Settings", launcher: watch.Watch, log: messages.Lo
         try:
             os.close(stands)  # pdwrap's alone, so that its end is seen
             os.setsid()  # out of reach of the signals that are meant for the backend's group and terminal
-            helper_ends = kernel.pidfd_open(os.getpid())
+            helper_ends = pidfd.pidfd_open(os.getpid())
             if os.fork() == 0:
-                sidecar.watch_over(sweep, launcher, ready, kept, helper_ends)
+                sidecar_start.run_sidecar(actions, launcher, ready, kept, helper_ends)
         except OSError as error:
-            sidecar.tell_failure(ready, error)
+            sidecar_start.tell_failure(ready, error)
         finally:
             os._exit(OWN_FAILURE)
     os.close(ready)
@@ -103,12 +109,12 @@ def _start_sidecar(settings: "Settings", launcher: watch.Watch, log: messages.Lo
     signals.api.sigtimedwait({signals.SIGCHLD}, 0)
     stood = _hear(stands, settings, launcher)
     os.close(stands)
-    if stood != sidecar.STANDS:
+    if stood != sidecar_start.STANDS:
         why = f" ({stood.decode(errors='replace')})" if stood else ""
         raise Refusal(f"the sidecar was lost while pdwrap started{why}: nothing was started")
 
 
-def _hear(stands: int, settings: "Settings", launcher: watch.Watch) -> bytes:
+def _hear(stands: int, settings: "Settings", launcher: Launcher) -> bytes:
     """Read what the sidecar says; end when the launcher has died and it says nothing: somebody has stopped it (E4)."""
     waiting = poll()
     waiting.register(stands, POLLIN)
@@ -118,6 +124,6 @@ def _hear(stands: int, settings: "Settings", launcher: watch.Watch) -> bytes:
         watched.register(launcher.descriptor, POLLIN)
         watched.poll()
     while not waiting.poll(int(PATIENCE * 1000)):
-        if launcher.gone(-1) or watch.lifeline_closed(settings.lifeline):
-            os._exit(OWN_FAILURE)  # which ends the sidecar (`sidecar.watch_over`)
+        if launcher.is_dead() or lifeline.is_closed(settings.lifeline):
+            os._exit(OWN_FAILURE)  # which ends the sidecar (`sidecar_start.run_sidecar`)
     return os.read(stands, messages.LONGEST_TEXT)

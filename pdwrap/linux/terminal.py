@@ -6,7 +6,7 @@ SIGTTIN or SIGTTOU while pdwrap's own job is in the foreground, and takes it bac
 
 import os
 
-from pdwrap import procfs, signals
+from pdwrap.linux import procfs, signals
 
 PATH = "/dev/tty"
 

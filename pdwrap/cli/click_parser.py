@@ -5,7 +5,7 @@ import os
 import click
 
 from pdwrap import __version__, options
-from pdwrap.status import OWN_FAILURE, Refusal
+from pdwrap.exit_status import OWN_FAILURE, Refusal
 
 HELP = """Run COMMAND so that it, and everything it started, ends when the process that launched it dies.
 

@@ -3,7 +3,7 @@
 import os
 from select import POLLIN, poll
 
-from pdwrap import kernel, procfs
+from pdwrap.linux import pidfd, procfs
 
 
 class Member:
@@ -42,7 +42,7 @@ class Member:
         """Send it a signal; one that is gone or not ours to signal is passed over."""
         try:
             if self.descriptor is not None:
-                kernel.pidfd_send_signal(self.descriptor, number)
+                pidfd.pidfd_send_signal(self.descriptor, number)
             elif self.alive():
                 os.kill(self.pid, number)
         except (ProcessLookupError, PermissionError):

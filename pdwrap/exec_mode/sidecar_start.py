@@ -1,0 +1,75 @@
+"""How a sidecar begins: it leaves all that is the backend's, says that it stands, and watches.
+
+If it dies before that, the process that waits for its word sees end-of-file, and starts nothing.
+"""
+
+import os
+from select import POLLIN, poll
+
+from pdwrap.exec_mode.sidecar_loop import Sidecar
+from pdwrap.exec_mode.sidecar_pipes import SidecarPipes
+from pdwrap.exit_status import OWN_FAILURE
+from pdwrap.linux import descriptors
+from pdwrap.linux.pipe_signal import die_when_closed, disarm
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from pdwrap.exec_mode.sidecar_actions import SidecarActions
+    from pdwrap.launcher import Launcher
+
+STANDS = b"\0"  # sent when ready; any other text is the reason for failure
+
+
+def tell_failure(ready: int, error: BaseException) -> None:
+    """Tell the process that waits for a sidecar to stand why there will be none."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    os.write(ready, (reason or type(error).__name__).encode())
+
+
+def run_sidecar(
+    actions: "SidecarActions", launcher: "Launcher", ready: int, kept: "set[int]", helper: int | None
+) -> "NoReturn":
+    """Be a sidecar, to the end. Whatever goes wrong ends the tree (E8).
+
+    Args:
+        actions: the tree, and what to do to it.
+        launcher: the launcher.
+        ready: the write end of a pipe, told when the sidecar stands, or why it does not: then nothing is started.
+        kept: descriptors to keep open.
+        helper: a pidfd of our parent.
+
+    """
+    stands = False
+    try:
+        die_when_closed(ready)
+        if helper is not None:
+            # As long as it lives, we are below the backend, and would stop ourselves with the rest of the tree.
+            waiting = poll()
+            waiting.register(helper, POLLIN)
+            waiting.poll()
+        descriptors.close_all_but(kept | {ready})
+        os.chdir("/")  # no directory is kept busy
+        actions.marks = SidecarPipes(actions.members.backend, actions.settings.signal)
+        sidecar = Sidecar(actions, launcher)
+        stands = True
+        disarm(ready)
+        try:
+            os.write(ready, STANDS)
+        except BrokenPipeError:
+            os._exit(0)  # pdwrap was killed meanwhile: nothing was started
+        os.close(ready)
+        sidecar.run()
+        sidecar.continue_mate()  # one that is stopped would stay behind: it has what it waits for, too
+        os._exit(0)
+    except BaseException as error:  # noqa: BLE001 - E8: whatever it is, the protection does not end in silence
+        if not stands:
+            tell_failure(ready, error)
+            os._exit(OWN_FAILURE)
+        try:
+            actions.log.error(error)
+        finally:
+            actions.kill_until_empty()
+    finally:
+        os._exit(OWN_FAILURE)

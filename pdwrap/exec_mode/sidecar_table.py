@@ -1,0 +1,78 @@
+"""A sidecar's table: state and event give actions and next state."""
+
+from pdwrap.lifecycle import (
+    ALLOW_GRACE,
+    BACKEND_EXITED,
+    CONTINUE_BACKEND,
+    CONTINUE_MATE,
+    DEADLINE_PASSED,
+    DONE,
+    ENDING,
+    FIRST,
+    FIRST_SIGNAL,
+    KILL,
+    KILL_MATE,
+    KILLING,
+    LAUNCHER_DIED,
+    MATE_FINISHED,
+    MATE_LOST,
+    MATE_LOST_UNSENT,
+    MEMBER_FOUND,
+    NAME_SURVIVORS,
+    REPLACE_MATE,
+    REPORT_DONE,
+    REPORT_ENDING,
+    REPORT_KILLING,
+    SECOND,
+    SET_DEADLINE,
+    SET_KILL_DEADLINE,
+    SWEEPING,
+    TELL_LEFTOVERS,
+    TREE_EMPTY,
+    VOUCHING,
+    Table,
+)
+
+# The deed before the report: the outer sends no first signal of its own, and finds a lost inner without one.
+_ASK_BACKEND = (SET_DEADLINE, FIRST_SIGNAL, REPORT_ENDING)
+_ASK_LEFTOVERS = (SET_DEADLINE, TELL_LEFTOVERS, REPORT_ENDING)
+_KILL = (SET_KILL_DEADLINE, KILL, REPORT_KILLING)
+_KILL_AT_ONCE = (SET_KILL_DEADLINE, KILL, REPORT_ENDING, REPORT_KILLING)
+
+#: A sidecar, with a grace. It knows the tree's members before the first signal is sent; the loop sees to that.
+SIDECAR: Table = {
+    (FIRST, LAUNCHER_DIED): (_ASK_BACKEND, ENDING),
+    (FIRST, BACKEND_EXITED): ((), DONE),
+    (FIRST, MATE_LOST): ((REPLACE_MATE,), FIRST),
+    (FIRST, MATE_LOST_UNSENT): ((REPLACE_MATE,), FIRST),
+    (SECOND, LAUNCHER_DIED): ((CONTINUE_MATE, ALLOW_GRACE), VOUCHING),
+    (SECOND, BACKEND_EXITED): ((), DONE),
+    (SECOND, MATE_LOST): ((REPLACE_MATE,), FIRST),
+    (SECOND, MATE_LOST_UNSENT): ((REPLACE_MATE,), FIRST),
+    (VOUCHING, BACKEND_EXITED): ((), VOUCHING),
+    (VOUCHING, MEMBER_FOUND): ((), VOUCHING),
+    (VOUCHING, MATE_FINISHED): ((), DONE),
+    (VOUCHING, MATE_LOST): ((SET_DEADLINE, CONTINUE_BACKEND, REPORT_ENDING), ENDING),
+    (VOUCHING, MATE_LOST_UNSENT): (_ASK_BACKEND, ENDING),
+    (VOUCHING, DEADLINE_PASSED): ((KILL_MATE, SET_KILL_DEADLINE, KILL, REPORT_ENDING), KILLING),
+    (ENDING, MEMBER_FOUND): ((), ENDING),
+    (ENDING, BACKEND_EXITED): ((TELL_LEFTOVERS,), SWEEPING),
+    (ENDING, DEADLINE_PASSED): ((SET_KILL_DEADLINE, KILL), KILLING),
+    (SWEEPING, MEMBER_FOUND): ((TELL_LEFTOVERS,), SWEEPING),
+    (SWEEPING, TREE_EMPTY): ((REPORT_DONE,), DONE),
+    (SWEEPING, DEADLINE_PASSED): ((SET_KILL_DEADLINE, KILL), KILLING),
+    (KILLING, BACKEND_EXITED): ((), KILLING),
+    (KILLING, MEMBER_FOUND): ((KILL,), KILLING),
+    (KILLING, TREE_EMPTY): ((REPORT_DONE,), DONE),
+    (KILLING, DEADLINE_PASSED): ((NAME_SURVIVORS, REPORT_DONE), DONE),
+}
+
+
+def sidecar_table(*, graceless: bool) -> Table:
+    """Make a sidecar's table; without a grace there is no first signal (see `inner_table`)."""
+    table = dict(SIDECAR)
+    if graceless:
+        table[FIRST, LAUNCHER_DIED] = ((SET_KILL_DEADLINE, KILL, REPORT_ENDING), KILLING)
+        for event in (MATE_LOST, MATE_LOST_UNSENT):
+            table[VOUCHING, event] = table[FIRST, LAUNCHER_DIED]
+    return table

@@ -1,0 +1,28 @@
+"""Descriptors that a wrapper must not disturb: the standard ones, and whatever the launcher handed on."""
+
+import os
+
+from pdwrap.linux import procfs
+
+
+def hold_standard() -> None:
+    """Fill what the launcher closed of descriptors 0, 1 and 2, so that none of ours lands there.
+
+    Close-on-exec: the backend finds closed what the launcher closed. `/` opens everywhere, also without /dev.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # the lowest free one: this one
+
+
+def close_all_but(kept: "set[int]") -> None:
+    """Close every descriptor but `kept`: what a supervisor holds open it keeps alive (a port, a pipe's end)."""
+    for entry in os.listdir(f"{procfs.ROOT}/self/fd"):
+        descriptor = int(entry)
+        if descriptor not in kept:
+            try:
+                os.close(descriptor)
+            except OSError:
+                pass  # the one that listed the folder

@@ -1,0 +1,91 @@
+"""pidfd_open(2) and pidfd_send_signal(2): a process that is held cannot be confused with another (N3).
+
+| call                      | since     | ways, in this order                                              |
+|---------------------------|-----------|------------------------------------------------------------------|
+| pidfd_send_signal         | 5.1       | `signal.pidfd_send_signal`, else libc's `syscall` through ctypes |
+| pidfd_open                | 5.3       | `os.pidfd_open`, else the same                                   |
+
+A refusal of the kernel's ("not here") is told apart from a lack of descriptors ("not now").
+"""
+
+import errno
+import os
+
+from pdwrap.linux import procfs, signals
+
+SYS_PIDFD_SEND_SIGNAL = 424  # the same on every architecture, as all calls since 5.1 (syscalls(2))
+SYS_PIDFD_OPEN = 434
+
+#: What an old kernel (ENOSYS), a seccomp profile (EPERM, sometimes EACCES) or a kernel without the option says.
+#: Running out of descriptors or memory is "not now" and no reason to do without (EMFILE, ENFILE, ENOMEM).
+REFUSALS = frozenset((errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EINVAL, errno.EOPNOTSUPP))
+
+
+def pidfd_open(pid: int) -> int | None:
+    """Open a pidfd of process `pid`, close-on-exec; None where the kernel refuses such descriptors.
+
+    Raises:
+        ProcessLookupError: there is no such process.
+        OSError: not now (out of descriptors).
+
+    """
+    try:
+        if hasattr(os, "pidfd_open"):
+            return os.pidfd_open(pid)
+        return _syscall(SYS_PIDFD_OPEN, pid, 0)
+    except OSError as error:
+        if error.errno in REFUSALS:
+            return None
+        raise
+
+
+def pidfd_send_signal(descriptor: int, number: int) -> None:
+    """Send a signal by pidfd: to that process or, when it has been reaped, to nobody (N3).
+
+    Raises:
+        ProcessLookupError: it is gone.
+        PermissionError: it may not be signalled by us.
+
+    """
+    if hasattr(signals.api, "pidfd_send_signal"):
+        signals.api.pidfd_send_signal(descriptor, number)
+    else:
+        _syscall(SYS_PIDFD_SEND_SIGNAL, descriptor, number, None, 0)
+
+
+def signal_child_of(pid: int, parent: int, number: int) -> bool:
+    """Send a signal to `pid` if it is a child of `parent`; tell whether it is.
+
+    Nothing is sent where the kernel refuses pidfds: without one, the number could become another's in between.
+
+    """
+    try:
+        descriptor = pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    if descriptor is None:
+        return procfs.parent(pid) == parent
+    try:
+        if procfs.parent(pid) != parent:
+            return False
+        pidfd_send_signal(descriptor, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _syscall(number: int, *arguments: int | None) -> int:
+    """CPython offers a call only where its build's headers had it; conda's 3.11 lacks both (measured)."""
+    try:
+        import ctypes
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        result = int(libc.syscall(number, *arguments))
+    except (ImportError, AttributeError) as missing:
+        raise OSError(errno.ENOSYS, "no way to make a system call") from missing
+    if result < 0:
+        failure = ctypes.get_errno()
+        raise OSError(failure, os.strerror(failure))
+    return result

@@ -1,0 +1,44 @@
+"""A signal that the kernel itself sends when something happens to a pipe (fcntl(2): O_ASYNC, F_SETOWN, F_SETSIG).
+
+Pipes do so since 2.6. The kernel keeps the process that is to get it, not its number (fs/fcntl.c), so nobody else is
+ever signalled (N3); and it may signal whom the process that asked may (the credentials at F_SETOWN count).
+"""
+
+import os
+
+from pdwrap.linux import signals
+
+
+def die_when_closed(descriptor: int) -> None:
+    """Have the kernel kill this process when the other end of this pipe is closed, though it may be stopped."""
+    if own(descriptor, os.getpid(), signals.SIGKILL):
+        set_async(descriptor, on=True)  # else one that is stopped stays, until it is continued
+
+
+def disarm(descriptor: int) -> bool:
+    """Have the kernel send nothing more for this end of a pipe, whichever process writes; tell whether it will not."""
+    return set_async(descriptor, on=False)
+
+
+def own(descriptor: int, pid: int, number: int) -> bool:
+    """Say who is to get which signal for this end of a pipe; tell whether the kernel takes it."""
+    try:
+        import fcntl  # not on the way to the backend's exec
+
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, number)
+        fcntl.fcntl(descriptor, fcntl.F_SETOWN, pid)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def set_async(descriptor: int, *, on: bool) -> bool:
+    """Switch the signals of this end of a pipe on or off; tell whether that was done."""
+    try:
+        import fcntl
+
+        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_ASYNC if on else flags & ~os.O_ASYNC)
+    except (ImportError, OSError):
+        return False
+    return True
