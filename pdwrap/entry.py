@@ -41,17 +41,29 @@ def main(arguments: "list[str]") -> "NoReturn":
 
 
 def _run(settings: options.Settings, command: "list[str]", first_parent: int) -> "NoReturn":
+    """Do what both modes begin with, in this order, and go into one of them."""
     if not hasattr(os, "fork"):
         from pdwrap.cli import unsupported
 
         unsupported.run(command)
     if sys.platform != "linux":
         raise Refusal("pdwrap needs Linux: no subreaper, so nothing could be promised for a tree; nothing was started")
+    # Not before: other systems lack what these need.
+    from pdwrap import lifeline
+    from pdwrap.inherited import Inherited
+    from pdwrap.launcher import find_launcher
+    from pdwrap.linux import descriptors, procfs
+
+    lifeline.check(settings)
+    descriptors.hold_standard()
+    inherited = Inherited()
+    launcher = find_launcher(settings, first_parent, hint=settings.mode == "fork")
+    log = messages.Log(settings, os.path.basename(command[0]))
+    log.watch((launcher.pid or first_parent, launcher.name or procfs.name(first_parent)), launcher.mechanisms)
     if settings.mode == "exec":
         from pdwrap.exec_mode import start as exec_mode
 
-        exec_mode.run(settings, command, first_parent)
-
+        exec_mode.run(settings, command, launcher, inherited, log)
     from pdwrap.fork_mode import start as fork_mode
 
-    fork_mode.run(settings, command, first_parent)
+    fork_mode.run(settings, command, launcher, inherited, log)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from pdwrap.exec_mode import start as exec_mode
 from pdwrap.lifecycle import KILL_TIME, PATIENCE
 from pdwrap.options import Settings
 
-from .fakes import FakeLauncher
+from .fakes import FakeLauncher, FakeLog
 from .fakes_sidecar import BACKEND, CONT, GRACE, KILL, MATE, TERM, WORKER, Drive, at_once, expect
 
 
@@ -199,12 +200,11 @@ def test_launcher_dies_while_the_sidecar_starts(
         done.append(f"exit {status}")
         raise Ended
 
-    monkeypatch.setattr(exec_mode, "find_launcher", lambda *_, **__: launcher)
     monkeypatch.setattr(exec_mode, "_start_sidecar", start_sidecar)
-    monkeypatch.setattr(exec_mode, "Inherited", lambda: None)  # it would block our signals
     monkeypatch.setattr(exec_mode, "become", become)
     monkeypatch.setattr(os, "_exit", end)
-    monkeypatch.setattr(FakeLauncher, "mechanisms", "none", raising=False)
+    watch: Any = launcher
+    inherited: Any = None
     with pytest.raises(Ended):
-        exec_mode.run(Settings(), ["true"], os.getppid())
+        exec_mode.run(Settings(), ["true"], watch, inherited, FakeLog())
     assert done == ["sidecar", "exit 125" if dead else "backend"]

@@ -20,9 +20,9 @@ from pdwrap.exec_mode.members import Members
 from pdwrap.exec_mode.sidecar_actions import SidecarActions
 from pdwrap.exit_status import OWN_FAILURE, Refusal
 from pdwrap.inherited import Inherited
-from pdwrap.launcher import Launcher, find_launcher
+from pdwrap.launcher import Launcher
 from pdwrap.lifecycle import PATIENCE
-from pdwrap.linux import descriptors, pidfd, procfs, signals
+from pdwrap.linux import pidfd, procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,13 +36,17 @@ MEANINGLESS = {
 }
 
 
-def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoReturn":
+def run(
+    settings: "Settings", command: "list[str]", launcher: Launcher, inherited: Inherited, log: messages.Log
+) -> "NoReturn":
     """Watch over this process by sidecars, and become `command`.
 
     Args:
         settings: what to do.
         command: the backend and its arguments.
-        first_parent: what `getppid()` said when pdwrap began.
+        launcher: whose death counts.
+        inherited: what the backend is to find unchanged.
+        log: what to say when.
 
     Raises:
         Refusal: pdwrap cannot keep its promise here. Nothing has been started.
@@ -53,15 +57,9 @@ def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoRet
             raise Refusal(
                 f"{settings.explicit[setting]} means nothing in exec mode ({why}): leave it out, or use --fork"
             )
-    lifeline.check(settings)
     if os.getpid() == 1 and settings.lifeline is not None:
         # Nor by its own signal or the kernel's: PID 1 takes from inside only what it has a handler for.
         raise Refusal("as PID 1 the backend cannot be killed from inside its namespace: use --fork")
-    descriptors.hold_standard()
-    inherited = Inherited()
-    launcher = find_launcher(settings, first_parent, hint=False)
-    log = messages.Log(settings, os.path.basename(command[0]))
-    log.watch((launcher.pid or first_parent, launcher.name or procfs.name(first_parent)), launcher.mechanisms)
     if launcher.pid or settings.lifeline is not None:
         _start_sidecar(settings, launcher, log)
         if launcher.is_dead() or lifeline.is_closed(settings.lifeline):

@@ -10,7 +10,7 @@ outer holds the write end of the inner's command pipe.
 
 import os
 
-from pdwrap import lifeline, messages
+from pdwrap import messages
 from pdwrap.exit_status import OWN_FAILURE, Refusal
 from pdwrap.fork_mode import inner_loop, inner_start, outer_loop, pipes
 from pdwrap.fork_mode.children import Tree
@@ -19,8 +19,8 @@ from pdwrap.fork_mode.job_control import Job
 from pdwrap.fork_mode.outer_actions import OuterActions
 from pdwrap.fork_mode.placement import Placement
 from pdwrap.inherited import Inherited
-from pdwrap.launcher import Launcher, find_launcher
-from pdwrap.linux import descriptors, prctl, procfs, signals
+from pdwrap.launcher import Launcher
+from pdwrap.linux import prctl, procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,24 +29,22 @@ if TYPE_CHECKING:
     from pdwrap.options import Settings
 
 
-def run(settings: "Settings", command: "list[str]", first_parent: int) -> "NoReturn":
+def run(
+    settings: "Settings", command: "list[str]", launcher: Launcher, inherited: Inherited, log: messages.Log
+) -> "NoReturn":
     """Run `command` under two supervisors, and end as it does.
 
     Args:
         settings: what to do.
         command: the backend and its arguments.
-        first_parent: what `getppid()` said when pdwrap began.
+        launcher: whose death counts.
+        inherited: what the backend is to find unchanged.
+        log: what to say when.
 
     Raises:
         Refusal: pdwrap cannot keep its promise here. Nothing has been started.
 
     """
-    lifeline.check(settings)
-    descriptors.hold_standard()
-    inherited = Inherited()
-    launcher = find_launcher(settings, first_parent, hint=True)
-    log = messages.Log(settings, os.path.basename(command[0]))
-    log.watch((launcher.pid or first_parent, launcher.name or procfs.name(first_parent)), launcher.mechanisms)
     _adopt_orphans()
     tree = _own_children()
     place = Placement()
