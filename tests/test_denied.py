@@ -130,7 +130,7 @@ def started(tree: Tree) -> bool:
 
 @pytest.mark.modes("fork", "exec")
 def test_launcher_dropped_its_uid(start: Starter, family: list[str], root: None) -> None:
-    """E6: a launcher that changed its uid may not send us the parent-death signal (fact 3); the pidfd holds."""
+    """E6: a launcher of another uid may not send us the parent-death signal (docs/facts.md, 3); the pidfd holds."""
     tree = start("reporter", *family, env=SHORT)
     tree.order(f"setuid {NOBODY}")
     tree.launcher.kill()
@@ -149,7 +149,7 @@ def test_launcher_dropped_its_uid_and_pidfd_is_denied(start: Starter, root: None
 
 @pytest.mark.modes("fork", "exec")
 def test_backend_changed_its_uid(start: Starter, root: None) -> None:
-    """E6: `setpriv --reuid` clears the parent-death signal of the backend (fact 4); it is ended by us."""
+    """E6: `setpriv --reuid` clears the parent-death signal of the backend (docs/facts.md, 4); it is ended by us."""
     for _ in range(3):
         tree = start(argv=shell(f"setsid sleep 60 & {READY}; wait"), via=AS_NOBODY, ready=True, env=SHORT)
         assert os.stat(f"/proc/{tree.backend.pid}").st_uid == int(NOBODY)

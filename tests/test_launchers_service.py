@@ -1,4 +1,4 @@
-"""A service manager as launcher: the backend gets a session of its own, by one fork or by two (DESIGN's fact 7).
+"""A service manager as launcher: the backend gets a session of its own, by one fork or by two (docs/facts.md, 7).
 
 The manager is a program of its own (field/launchers/supervisor.py).
 """

@@ -1,4 +1,4 @@
-"""Pdwrap in a session of its own whose starter is gone (setsid(1)): nothing tells that it was adopted (fact 7)."""
+"""Pdwrap in a session of its own whose starter is gone (setsid(1)): no sign of adoption (docs/facts.md, 7)."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def test_the_place(
     group: int,
     foreground: bool,  # noqa: FBT001 - both ways
 ) -> None:
-    """T2: the backend shares our group in the foreground alone, and may lead one only where we do (fact 25)."""
+    """T2: the backend shares our group in the foreground alone, and leads one only where we do (docs/facts.md, 25)."""
     live_in({WE: (50, group, 50), 50: (1, 50, 50)})
     monkeypatch.setattr(terminal, "in_foreground", lambda: foreground)
     place = Placement()

@@ -1,4 +1,7 @@
-"""Who the launcher is, whether it had gone before we looked, and whether it is gone now (E1, N1, N2; facts 6 and 7)."""
+"""Who the launcher is, whether it had gone before we looked, and whether it is gone now.
+
+E1, N1, N2; docs/facts.md, 6 and 7.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ def test_adopted(
     its_session: int | None,
     adopted: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    """E1: what is certain by fact 7, and what is not."""
+    """E1: what is certain by docs/facts.md, 7, and what is not."""
     assert is_adopted(session, child_leads=leads, parent=parent, parent_session=its_session) is adopted
 
 
