@@ -7,14 +7,11 @@ import shlex
 import signal
 import sys
 from collections.abc import Generator, Iterator
-from pathlib import Path
 
 import pytest
 
-from .harness import ATTACHED, DETACHED, Starter, reap_all, sweep
-from .harness.kernel import become_subreaper
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.harness import ATTACHED, DETACHED, ROOT, Starter, reap_all, sweep
+from tests.harness.kernel import become_subreaper
 
 collect_ignore = [] if os.environ.get("PDWRAP_TEST_FIELD") else ["field"]
 """`./scripts/test --field` installs what those need."""

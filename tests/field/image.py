@@ -14,9 +14,8 @@ from string import Template
 
 import dockerfile  # type: ignore[import-not-found, unused-ignore]
 
-from tests.harness import Outcome, Running, clean_environment
+from tests.harness import ROOT, Outcome, Running, clean_environment
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What Debian's image sets."""
 NETWORK = ("PIP_", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
-from tests.containers import inside
-from tests.harness import LIMIT, Process, Running, children, describe, run
+from tests.harness import LIMIT, ROOT, Process, Running, children, describe, run
+from tests.harness.containers import inside
 
-from .image import ROOT, Image
+from .image import Image
 
 pytestmark = pytest.mark.usefixtures("root")
 

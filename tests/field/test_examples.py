@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import run
+from tests.harness import ROOT, run
 
-EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
+EXAMPLES = ROOT / "examples"
 BIN = Path(sys.prefix) / "bin"
 
 CHECKS = {

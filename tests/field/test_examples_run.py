@@ -13,13 +13,24 @@ import dockerfile  # type: ignore[import-not-found, unused-ignore]
 import pytest
 import yaml  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
-from tests.containers import CONTAINER, Container
-from tests.harness import ATTACHED, DETACHED, Process, Running, Tree, Voice, children, clean_environment, reap_all, role
+from tests.harness import (
+    ATTACHED,
+    DETACHED,
+    ROOT,
+    Process,
+    Running,
+    Tree,
+    Voice,
+    children,
+    clean_environment,
+    reap_all,
+    role,
+)
+from tests.harness.containers import CONTAINER, Container
 from tests.harness.tree import Setting
 
 from .test_examples import EXAMPLES
 
-ROOT = EXAMPLES.parent
 LOCALAI = EXAMPLES / "localai"
 ONCE = [signal.SIGTERM, signal.SIGCONT]
 

@@ -13,9 +13,9 @@ import pytest
 
 from pdwrap.localai import command
 from tests.harness import PYTHON, role
+from tests.harness.foreign import FENCE, PROGRAMS, TERM, Foreign, reporter
 from tests.harness.spawn import HERE
 
-from .launchers import FENCE, PROGRAMS, TERM, Foreign, reporter
 from .service import free_port
 
 BOTH = pytest.mark.modes("fork", "exec")

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import parent_of, role
-
-from .launchers import FENCE, PROGRAMS, SHORT, TERM, Foreign, reporter
+from tests.harness.foreign import FENCE, PROGRAMS, SHORT, TERM, Foreign, reporter
 
 BOTH = pytest.mark.modes("fork", "exec")
 NAME = os.path.basename(sys.executable)

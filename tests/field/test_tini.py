@@ -9,8 +9,8 @@ import signal
 
 import pytest
 
-from tests.containers import CONTAINER, Container, Told, find, inside, launcher_of, status_of
 from tests.harness import Starter, children, parent_of, run
+from tests.harness.containers import CONTAINER, Container, Told, find, inside, launcher_of, status_of
 
 pytestmark = [pytest.mark.usefixtures("root"), pytest.mark.modes("fork", "exec")]
 

@@ -14,6 +14,8 @@ from typing import NamedTuple, NoReturn
 from .kernel import LIMIT, Process
 
 HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+"""The checkout."""
 CLOSED = -1
 """As a descriptor's source: the program finds it closed."""
 

@@ -1,0 +1,1 @@
+"""In pid namespaces, as PID 1 and below one."""

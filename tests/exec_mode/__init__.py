@@ -1,0 +1,1 @@
+"""Exec mode: its modules, and what it promises in ways of its own."""

@@ -1,0 +1,209 @@
+"""A sidecar's decisions on a clock of the test's own: who acts, what is looked at, when (E2, E3, E4, E7)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pdwrap.exec_mode import start as exec_mode
+from pdwrap.lifecycle import KILL_TIME, PATIENCE
+from pdwrap.options import Settings
+from tests.harness.fakes import FakeLauncher, FakeLog
+from tests.harness.fakes_sidecar import BACKEND, CONT, GRACE, KILL, MATE, TERM, WORKER, Drive, at_once, expect
+
+
+@pytest.fixture
+def drive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Drive]:
+    """Make a drive."""
+    with monkeypatch.context() as patch:
+        yield Drive(patch)
+
+
+# -- the first ------------------------------------------------------------------------------------------------------
+
+
+def test_ends_what_is_left_of_both(drive: Drive) -> None:
+    """E2: the backend's end is seen before the launcher's, and it was the later one: what it left is ended."""
+    drive.members.add(WORKER)
+    drive.run(at_once(drive.launcher.die, drive.die(BACKEND)), drive.die(WORKER))
+    assert drive.sent == [(BACKEND, "asked"), (BACKEND, CONT), (WORKER, TERM), (WORKER, CONT)]
+    assert drive.marks.finished
+
+
+def test_leaves_what_a_backend_leaves(drive: Drive) -> None:
+    """E5 is no promise of this mode: while the launcher lives, the backend's end is the end of the sidecars."""
+    drive.members.add(WORKER)
+    drive.run(drive.die(BACKEND))
+    assert drive.sent == []
+
+
+def test_tells_the_mate_whom_it_holds(drive: Drive) -> None:
+    """E4: at once, and as the first thing: the mate's own listing may come when the backend is gone."""
+    drive.members.add(WORKER)
+
+    def told() -> set[int]:
+        assert drive.marks.passed == [(BACKEND, 1), (WORKER, 1)]
+        return set()
+
+    drive.run(drive.die(0), at_once(told, drive.die(BACKEND, WORKER)))
+
+
+def test_lists_during_the_grace(drive: Drive) -> None:
+    """E2: what is forked during the grace is held as soon as it is seen, and the mate is told of it."""
+    drive.run(drive.die(0), drive.find(WORKER), drive.die(BACKEND), drive.die(WORKER))
+    assert drive.marks.passed.count((WORKER, 1)) >= 1
+    assert (WORKER, TERM) in drive.sent
+    # Once before the first signal, then in each round; by groups as soon as the backend is gone.
+    looked = [where for where in drive.members.looked if where != "numbers"]
+    assert looked[:5] == ["below", "below", "below", "below", "groups"]
+
+
+def test_what_was_found_dead_may_have_forked(drive: Drive) -> None:
+    """E2: nobody known is left alive, but something new was found in this very round: look once more."""
+
+    def orphan() -> None:
+        drive.members.grouped = True  # found, and dead already
+
+    drive.members.add(WORKER)
+    drive.run(drive.die(0, BACKEND), at_once(drive.die(WORKER), orphan), lambda: None)
+    assert len(drive.script.waited) == 3
+    assert drive.marks.finished
+
+
+def test_kills_when_the_grace_is_over(drive: Drive) -> None:
+    """E3, E7: KILL at the deadline, not before; what does not die of it is named, and it is over."""
+    drive.run(
+        drive.die(0),
+        drive.later(GRACE - 0.001),
+        at_once(lambda: expect(drive.members.kills == 0), drive.later(0.001)),
+        at_once(lambda: expect(drive.members.kills == 1), drive.later(KILL_TIME - 0.001)),
+        at_once(lambda: expect(not drive.marks.finished), drive.later(0.001)),
+    )
+    assert [line.partition(":")[0] for line in drive.log.said] == ["ending", "survivors", "done"]
+
+
+def test_kills_again_what_it_finds(drive: Drive) -> None:
+    """E2: what appears while all are being killed is killed, too."""
+    drive.run(
+        drive.die(0),
+        drive.later(GRACE),
+        drive.find(WORKER),
+        at_once(lambda: expect(drive.members.kills == 2), drive.die(BACKEND, WORKER)),
+    )
+
+
+# -- the second -----------------------------------------------------------------------------------------------------
+
+
+def test_vouches_and_sends_nothing(drive: Drive) -> None:
+    """E3: SIGCONT to the first, again and again, for it may be stopped at any moment; to nobody else, anything."""
+
+    def finished() -> set[int]:
+        drive.marks.finished = True
+        return {MATE}
+
+    drive.run(drive.die(0), drive.find(WORKER), drive.die(BACKEND), drive.later(1), finished, second=True)
+    assert set(drive.sent) == {(MATE, CONT)}
+    assert len(drive.sent) >= 4
+    assert drive.marks.passed == []  # it would read its own words back, and the first's would have no room
+    assert drive.log.said == []
+
+
+def test_hears_whom_the_first_holds(drive: Drive) -> None:
+    """E4: at once: the first can be lost at any moment."""
+    drive.marks.passed.append((62, 1))
+
+    def heard() -> set[int]:
+        assert drive.members.adopted == [(62, 1)]
+        drive.marks.finished = True
+        return {MATE}
+
+    drive.run(drive.die(0), heard, second=True)
+
+
+def test_first_is_late(drive: Drive) -> None:
+    """E4, E7: a second after the grace it is killed, and its work is done."""
+    drive.run(
+        drive.die(0),
+        drive.later(GRACE + PATIENCE - 0.001),
+        at_once(lambda: expect((MATE, KILL) not in drive.sent), drive.later(0.001)),
+        at_once(lambda: expect(drive.members.kills == 1), drive.die(MATE)),
+        drive.die(BACKEND),
+        second=True,
+    )
+    assert drive.sent.count((MATE, KILL)) == 1
+    assert not any(number == "asked" for _pid, number in drive.sent)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_first_is_lost(drive: Drive, asked: bool) -> None:  # noqa: FBT001 - pytest's form
+    """E3, E4: lost before it asked, the second asks; lost afterwards, it asks nobody again."""
+
+    def lost() -> set[int]:
+        drive.marks.asked = asked
+        return {MATE}
+
+    drive.run(drive.die(0), lost, drive.die(BACKEND), second=True)
+    to_backend = [number for pid, number in drive.sent if pid == BACKEND]
+    assert to_backend == [*["asked"] * (not asked), CONT]
+    assert drive.marks.finished
+
+
+def test_first_is_lost_after_the_backend(drive: Drive) -> None:
+    """E4: the backend's end came while the second vouched: its leftovers are asked, within the same grace."""
+
+    def lost() -> set[int]:
+        drive.marks.asked = True
+        drive.marks.passed.append((62, 1))
+        return {MATE}
+
+    drive.members.add(WORKER)
+    drive.run(
+        drive.die(0),
+        drive.die(BACKEND),
+        lost,
+        at_once(lambda: expect((WORKER, TERM) in drive.sent and drive.members.kills == 0), drive.die(WORKER)),
+        second=True,
+    )
+    assert (62, 1) in drive.members.adopted
+
+
+# -- before there is one --------------------------------------------------------------------------------------------
+
+
+class Ended(BaseException):
+    """The process would have ended now."""
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_launcher_dies_while_the_sidecar_starts(
+    monkeypatch: pytest.MonkeyPatch,
+    dead: bool,  # noqa: FBT001 - pytest's form
+) -> None:
+    """E1: it is looked at once more when the sidecar stands: nothing is started for a launcher that is dead."""
+    launcher = FakeLauncher()
+    done: list[str] = []
+
+    def start_sidecar(*_: object) -> None:
+        done.append("sidecar")
+        launcher.dead = dead
+
+    def become(*_: object) -> None:
+        done.append("backend")
+        raise Ended
+
+    def end(status: int) -> None:
+        done.append(f"exit {status}")
+        raise Ended
+
+    monkeypatch.setattr(exec_mode, "_start_sidecar", start_sidecar)
+    monkeypatch.setattr(exec_mode, "become", become)
+    monkeypatch.setattr(os, "_exit", end)
+    watch: Any = launcher
+    inherited: Any = None
+    with pytest.raises(Ended):
+        exec_mode.run(Settings(), ["true"], watch, inherited, FakeLog())
+    assert done == ["sidecar", "exit 125" if dead else "backend"]

@@ -1,0 +1,199 @@
+"""E1, E4 in exec mode: a signal, or the launcher's death, while pdwrap starts: nothing left, no traceback, one line."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import HERE, LIMIT, Starter, Tree, pause_for, watchers
+
+pytestmark = pytest.mark.modes("exec")
+
+SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+EACH_SIGNAL = pytest.mark.parametrize("number", SIGNALS, ids=lambda each: each.name)
+SHORT = {"PDWRAP_GRACE": "1s"}
+SLEEP = ["sleep", "60"]
+
+#: What pdwrap does between its first line and the exec, in order; and in the process that becomes a sidecar.
+STEPS = [
+    "options.read",
+    "lifeline.check",
+    "inherited.Inherited.__init__",
+    "launcher.find_launcher",
+    "messages.Log.watch",
+    "exec_mode.start._start_sidecar",
+    "linux.procfs.open_children",
+    "linux.pidfd.pidfd_open",
+    "exec_mode.members.Members.__init__",
+    "backend.become",
+    "inherited.Inherited.restore",
+]
+SIDECARS_STEPS = [
+    "exec_mode.sidecar_start.run_sidecar",
+    "linux.descriptors.close_all_but",
+    "exec_mode.sidecar_pipes.SidecarPipes.__init__",
+    "exec_mode.sidecar_loop.Sidecar.__init__",
+]
+SIDECARS_LATER_STEPS = [
+    "exec_mode.sidecar_loop.Sidecar.run",
+    "exec_mode.sidecar_loop.Sidecar.replace_mate",
+    "exec_mode.sidecar_loop.Sidecar._wait",
+]
+NEVER_RETURN = [
+    "exec_mode.sidecar_start.run_sidecar",
+    "backend.become",
+    "exec_mode.sidecar_loop.Sidecar.run",
+    "exec_mode.sidecar_loop.Sidecar._wait",
+]
+PLACES = [
+    (when, place)
+    for place in [*STEPS, *SIDECARS_STEPS, *SIDECARS_LATER_STEPS]
+    for when in ("before", "after")
+    if when == "before" or place not in NEVER_RETURN
+]
+
+
+@pytest.fixture
+def struck(tmp_path: Path) -> Iterator[Callable[..., Starter]]:
+    """Starters whose pdwrap loses something at a place (harness/struck.py): whom, signal, when, place."""
+    starters: list[Starter] = []
+
+    def strike(whom: str, number: int, when: str, place: str) -> Starter:
+        once = tmp_path / f"once-{len(starters)}"
+        argv = [sys.executable, "-I", str(HERE / "struck.py"), whom, str(int(number)), when, place, str(once), "--exec"]
+        starters.append(Starter(argv, "exec"))
+        return starters[-1]
+
+    yield strike
+    for each in starters:
+        each.close()
+
+
+def assert_died_of(tree: Tree, number: int) -> None:
+    """It has died of the signal, and said nothing: nothing has been ended, and it was told to go."""
+    assert os.waitstatus_to_exitcode(tree.status()) == -number, tree.stderr
+    tree.assert_tree_gone()
+    assert tree.stderr == ""
+
+
+def assert_few_words(tree: Tree) -> None:
+    """No traceback, and one line at most that says why nothing was started or what was ended."""
+    assert "Traceback" not in tree.stderr
+    lines = [line for line in tree.stderr.splitlines() if "pdwrap: done: " not in line]  # the ending's second
+    assert len(lines) <= 1, tree.stderr
+    assert all(line.startswith("pdwrap: ") for line in lines), tree.stderr
+
+
+@pytest.mark.parametrize("at", PLACES, ids="-".join)
+def test_signal_at_each_step(struck: Callable[..., Starter], at: tuple[str, str]) -> None:
+    """E1, E4: pdwrap gets a signal at a step of its start, or of its sidecar's."""
+    trees = [(struck("pdwrap", number, *at)(argv=SLEEP, settle=False), number) for number in SIGNALS]
+    for tree, number in trees:
+        assert_died_of(tree, number)
+    for tree, _number in trees:
+        tree.dismiss()
+    for tree, _number in trees:
+        tree.assert_gone()
+
+
+@pytest.mark.parametrize("at", PLACES, ids="-".join)
+def test_launcher_dies_at_each_step(struck: Callable[..., Starter], at: tuple[str, str]) -> None:
+    """E1: the launcher dies at each step: nothing was started, or the backend is ended."""
+    tree = struck("launcher", signal.SIGKILL, *at)(argv=SLEEP, settle=False, env=SHORT)
+    tree.assert_gone()
+    assert_few_words(tree)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [each for each in SIGNALS if each != signal.SIGINT], ids=lambda each: each.name)
+def test_signal_at_random(start: Starter, number: signal.Signals) -> None:
+    """E1, E4: at 48 moments from the fork on."""
+    choose = random.Random(int(number))
+    for _ in range(6):
+        trees = [start(argv=SLEEP, settle=False) for _ in range(8)]
+        for tree in trees:
+            wrapper = tree.wrapper
+            pause_for(choose.uniform(0, 0.03))
+            wrapper.signal(number)
+        for tree in trees:
+            assert_died_of(tree, number)
+        for tree in trees:
+            tree.dismiss()  # all of them: while one lives, its launcher is what a tree has left to us
+        for tree in trees:
+            tree.assert_gone()
+        start.close()
+
+
+@pytest.mark.slow
+@pytest.mark.limit
+def test_interrupted_at_random(start: Starter) -> None:
+    """Limit: SIGINT before pdwrap's first line is Python's (a traceback, or lost); nothing is left all the same."""
+    choose = random.Random(2)
+    for _ in range(6):
+        trees = [start(argv=SLEEP, settle=False) for _ in range(8)]
+        for tree in trees:
+            wrapper = tree.wrapper
+            pause_for(choose.uniform(0, 0.03))
+            wrapper.signal(signal.SIGINT)
+        for tree in trees:
+            if not tree.wrapper.is_dead(2):
+                tree.wrapper.kill()  # it came between Python's handler and the return to the default, and is lost
+            tree.status()
+            tree.assert_tree_gone()
+            assert "internal error" not in tree.stderr
+        for tree in trees:
+            tree.dismiss()
+        for tree in trees:
+            tree.assert_gone()
+        start.close()
+
+
+@pytest.mark.slow
+@EACH_SIGNAL
+def test_signal_once_there_is_a_sidecar(start: Starter, number: signal.Signals) -> None:
+    """E1, E4: at 40 moments between the fork of the sidecar and the exec, or just after it."""
+    choose = random.Random(int(number) + 100)
+    for _ in range(40):
+        tree = start(argv=SLEEP, settle=False)
+        wrapper = tree.wrapper
+        for _look in range(100_000):
+            if watchers(wrapper.pid):
+                break
+        pause_for(choose.choice([0, choose.uniform(0, 0.004)]))
+        wrapper.signal(number)
+        assert_died_of(tree, number)
+        tree.assert_gone()
+
+
+@pytest.mark.slow
+def test_launcher_dies_once_there_is_a_sidecar(start: Starter) -> None:
+    """E1: at 40 moments between the fork of the sidecar and the exec, or just after it."""
+    choose = random.Random(7)
+    for _ in range(40):
+        tree = start(argv=SLEEP, settle=False, env=SHORT)
+        wrapper = tree.wrapper
+        for _look in range(100_000):
+            if watchers(wrapper.pid):
+                break
+        pause_for(choose.choice([0, choose.uniform(0, 0.004)]))
+        tree.launcher.kill()
+        tree.assert_gone()
+        assert_few_words(tree)
+
+
+def test_sidecar_stopped_before_it_stands(struck: Callable[..., Starter], tmp_path: Path) -> None:
+    """E4: somebody stops it, and the launcher dies: pdwrap does not wait for it for ever, and it does not stay."""
+    tree = struck("self", signal.SIGSTOP, "before", "linux.descriptors.close_all_but")(argv=SLEEP, settle=False)
+    deadline = time.monotonic() + LIMIT
+    while not (tmp_path / "once-0").exists():
+        assert time.monotonic() < deadline
+        pause_for(0.002)
+    tree.launcher.kill()
+    tree.assert_gone()

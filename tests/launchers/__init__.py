@@ -1,0 +1,1 @@
+"""Who the launcher is, and programs as launchers."""

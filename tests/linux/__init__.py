@@ -1,0 +1,1 @@
+"""The kernel's facts, one module of `pdwrap/linux` each."""

@@ -1,0 +1,73 @@
+"""E4 while the backend is stopped, and with it the outer supervisor: somebody else must be awake."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.harness import Starter, Tree, run
+from tests.promise.test_ends import FAMILY
+
+SHORT = {"PDWRAP_GRACE": "0.2s"}
+STOPS = [signal.SIGSTOP, signal.SIGTSTP]
+
+
+def stop(tree: Tree, by: int) -> None:
+    """Stop the backend, and see that pdwrap has stopped as well."""
+    tree.backend.signal(by)
+    tree.backend.wait_stopped()
+    tree.wrapper.wait_stopped()
+
+
+@pytest.mark.parametrize("by", STOPS)
+def test_inner_killed(start: Starter, by: int) -> None:
+    """E4: the inner is lost while the outer is stopped: the tree is gone, and nothing of pdwrap stays."""
+    tree = start("plain", *FAMILY, launcher=["group"], env=SHORT)
+    inner = tree.inner
+    stop(tree, by)
+    inner.kill()
+    tree.assert_gone()
+
+
+@pytest.mark.parametrize("by", STOPS)
+def test_inner_stopped_and_the_launcher_dies(start: Starter, by: int) -> None:
+    """E4: both supervisors are stopped when the launcher dies."""
+    tree = start("plain", *FAMILY, launcher=["group"], env=SHORT)
+    inner = tree.inner
+    stop(tree, by)
+    inner.signal(signal.SIGSTOP)
+    tree.launcher.kill()
+    tree.assert_gone()
+
+
+@pytest.mark.parametrize("by", STOPS)
+def test_launcher_dies(start: Starter, by: int) -> None:
+    """E1, E3: a stopped job ends with its launcher like any other."""
+    tree = start("plain", *FAMILY, launcher=["group"], env=SHORT)
+    stop(tree, by)
+    tree.launcher.kill()
+    tree.assert_gone()
+
+
+def test_nobody_stands_by_afterwards(start: Starter) -> None:
+    """E4: who watched in the stopped outer's place is gone when that goes on."""
+    tree = start("catcher", "exit=15", launcher=["group"])
+    for _ in range(20):
+        stop(tree, signal.SIGTSTP)
+        tree.wrapper.signal(signal.SIGCONT)
+        tree.got(signal.SIGCONT)
+        tree.wrapper.wait_state("S", "R")
+    tree.wrapper.signal(signal.SIGTERM)
+    while os.WIFCONTINUED(raw := tree.status()) or os.WIFSTOPPED(raw):
+        pass
+    assert raw == 0
+    tree.assert_gone()
+
+
+@pytest.mark.parametrize("number", [32, 33])
+def test_signals_that_libc_keeps_for_itself(pdwrap: list[str], number: int) -> None:
+    """T3: death by a signal that nobody can set an action for is mirrored like any other."""
+    done = run([*pdwrap, "--", "sh", "-c", f"kill -{number} $$"])
+    assert done.raw == number

@@ -1,0 +1,1 @@
+"""In shells' pipes, scripts and jobs, and in programs that make a terminal."""

@@ -1,0 +1,1 @@
+"""T2 and T3 at a terminal: keys, job control, hang-ups."""

@@ -1,0 +1,1 @@
+"""T1: nothing else changes for the backend."""
