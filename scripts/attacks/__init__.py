@@ -1,0 +1,1 @@
+"""Attacks on pdwrap from outside, through its command line: random ones, one at each system call, and its peers."""

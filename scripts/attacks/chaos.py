@@ -1,0 +1,167 @@
+"""`scripts/chaos`: random trees, launchers and faults at random moments. A trial is drawn from seed and number alone.
+
+Workers, a process each, take the trials in turns; every one is a subreaper of its own, so that what a trial leaves
+behind is that trial's. A trial that fails prints one line that repeats it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import sys
+import time
+from collections import Counter
+from typing import Any, NoReturn
+
+from benchmarks.processes import become_subreaper, sweep
+
+from . import build, plan, trial
+from .beside import Beside
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    made = argparse.ArgumentParser(
+        prog="chaos", description="Random faults at random moments; what is left, and what is wrong."
+    )
+    made.add_argument("--mode", choices=(plan.FORK, plan.EXEC), default=plan.FORK, help="of pdwrap (default fork)")
+    made.add_argument("--seconds", type=float, default=60.0, help="for how long (default 60)")
+    made.add_argument("--seed", default="1", help="from which all is drawn (default 1)")
+    made.add_argument("--trial", type=int, metavar="N", help="this one alone, as a failure says")
+    made.add_argument("--times", type=int, default=1, metavar="N", help="that one so many times (default 1)")
+    made.add_argument("--family", choices=plan.FAMILIES, help="trials of one kind alone")
+    made.add_argument("--jobs", type=int, default=4, help="workers (default 4)")
+    made.add_argument("--json", action="store_true", help="one JSON object at the end, in place of the table")
+    made.add_argument("--pdwrap", metavar="CMD", help="the command to attack (default: this checkout's)")
+    return made
+
+
+def one(options: argparse.Namespace, number: int, command: list[str], beside: Beside) -> dict[str, Any] | None:
+    """Carry out one trial; `None` if it is of another family than is wanted."""
+    drawn = plan.draw(f"{options.seed}/{number}", options.mode)
+    if options.family and drawn.family != options.family:
+        return None
+    came = trial.run(drawn, options.mode, command, beside)
+    return {
+        "trial": number,
+        "family": drawn.family,
+        "wrong": came.wrong,
+        "excused": came.excused,
+        "without": came.without,
+        "said": came.said,
+        "plan": str(drawn),
+    }
+
+
+def work(options: argparse.Namespace, command: list[str], beside: Beside, share: int, out: int) -> NoReturn:
+    """Be a worker: each result is a line of JSON."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    become_subreaper()
+    end = time.monotonic() + options.seconds
+    numbers = [options.trial] * options.times if options.trial is not None else range(share, 1_000_000, options.jobs)
+    status = 0
+    try:
+        for number in numbers:
+            if options.trial is None and time.monotonic() >= end:
+                break
+            if (result := one(options, number, command, beside)) is not None:
+                os.write(out, json.dumps(result).encode() + b"\n")
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the worker says so and goes no farther
+        os.write(out, json.dumps({"broken": repr(error)}).encode() + b"\n")
+        status = 1
+    finally:
+        sweep()
+        os._exit(status)
+
+
+class Tally:
+    """Counts, and tells of each failure at once."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self.trials: Counter[str] = Counter()
+        self.bad: Counter[str] = Counter()
+        self.excused: Counter[str] = Counter()
+        self.without: Counter[str] = Counter()
+        self.faults: list[dict[str, Any]] = []
+        self.broken: list[str] = []
+
+    def take(self, result: dict[str, Any]) -> None:
+        """Count one result."""
+        if "broken" in result:
+            self.broken.append(result["broken"])
+            print(f"chaos: broken: {result['broken']}", file=sys.stderr, flush=True)
+            return
+        self.trials[result["family"]] += 1
+        self.without.update([result["without"]] if result["without"] else [])
+        if result["excused"]:
+            self.excused[result["excused"]] += 1
+        elif result["wrong"]:
+            self.bad[result["family"]] += 1
+            self.faults.append(result)
+            print(self.line(result), flush=True)
+
+    def line(self, result: dict[str, Any]) -> str:
+        """Say what is wrong, and how to repeat it."""
+        given = ["--mode", self._options.mode, "--seed", self._options.seed, "--trial", str(result["trial"])]
+        return f"scripts/chaos {shlex.join(given)}  # {'; '.join(result['wrong'])} | {result['plan']}"
+
+    def text(self, beside: Beside) -> str:
+        """Write the table."""
+        total = sum(self.trials.values())
+        lines = [f"{self._options.mode} mode, seed {self._options.seed}: {total} trials, {sum(self.bad.values())} bad"]
+        lines += [
+            f"  {family:10}{self.trials[family]:6}{self.bad[family]:6} bad"
+            for family in plan.FAMILIES
+            if self.trials[family]
+        ]
+        lines += [f"  {times} more beyond a documented limit: {why}" for why, times in self.excused.items()]
+        lines += [
+            f"  {times} without the limit that this machine cannot set: {name}" for name, times in self.without.items()
+        ]
+        lines.append(f"  longest stall of the machine: {beside.worst * 1000:.0f} ms")
+        return "\n".join(lines)
+
+    def as_json(self, beside: Beside) -> str:
+        """Write the same for a program."""
+        whole = {
+            "mode": self._options.mode,
+            "seed": self._options.seed,
+            "trials": dict(self.trials),
+            "bad": dict(self.bad),
+            "excused": dict(self.excused),
+            "without": dict(self.without),
+            "faults": self.faults,
+            "stall": beside.worst,
+        }
+        return json.dumps(whole, indent=1)
+
+
+def main(arguments: list[str]) -> int:
+    """Run; nothing that we started is left."""
+    options = parser().parse_args(arguments)
+    command = shlex.split(options.pdwrap) if options.pdwrap else build.pdwrap()
+    build.program("actors")
+    become_subreaper()
+    beside = Beside()
+    reader, writer = os.pipe()
+    jobs = 1 if options.trial is not None else options.jobs
+    for share in range(jobs):
+        if os.fork() == 0:
+            os.close(reader)
+            work(options, command, beside, share, writer)
+    os.close(writer)
+    tally = Tally(options)
+    try:
+        with os.fdopen(reader) as results:
+            for line in results:
+                tally.take(json.loads(line))
+        print(tally.as_json(beside) if options.json else tally.text(beside))
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        sweep()
+    return 1 if tally.bad or tally.broken else 0

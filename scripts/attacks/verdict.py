@@ -1,0 +1,105 @@
+"""What must be true after a trial, in the promise's own words. Each fault found is one line that says what is wrong."""
+
+from __future__ import annotations
+
+import signal
+
+from .plan import EXEC, FORK, Plan
+from .scene import Scene, describe, state
+
+LIMIT = 10.0
+"""Seconds above the grace within which all must be over (E7: nine with the default grace of five)."""
+
+KILLS = (signal.SIGKILL, signal.SIGSEGV)
+ENDS = (*KILLS, signal.SIGTERM)
+
+
+def spares_the_tree(plan: Plan, mode: str) -> bool:
+    """Whether so far nothing has happened that may end anything."""
+    for act in plan.acts:
+        if act.target == "launcher" and act.signal not in (signal.SIGSTOP, signal.SIGCONT):
+            return False
+        if act.target.startswith(("wrapper", "backend", "node", "launcher-")) and act.signal in (*ENDS, signal.SIGSTOP):
+            return False
+        if act.target == "supervisor" and act.signal == signal.SIGKILL and (mode == FORK or not plan.ready):
+            return False
+    return plan.limit is None and plan.ready
+
+
+def excused(scene: Scene, plan: Plan, mode: str) -> str:
+    """Say why a survivor of this plan is a limit that the documentation names, or nothing."""
+    if scene.struck_alone and not scene.account.nodes and any(act.signal == signal.SIGSTOP for act in plan.acts):
+        return "stopped before pdwrap has started anything"
+    if mode == EXEC and any(
+        act.signal in ENDS
+        and act.target in ("wrapper", "wrapper-group", "launcher-group", "backend", "backend-group", "node")
+        for act in plan.acts
+    ):
+        return "exec mode: what outlives a backend that ends first"
+    hung_up = scene.account.heard[0, signal.SIGHUP] and not any(act.signal == signal.SIGHUP for act in plan.acts)
+    if mode == EXEC and hung_up:
+        # The launcher's death orphans the backend's group, and a member of that is stopped (setpgid(2)).
+        return "exec mode: a backend that the kernel's hang-up ended at the launcher's death"
+    return ""
+
+
+def while_the_launcher_lives(scene: Scene, plan: Plan, mode: str) -> list[str]:
+    """What is wrong before the launcher's death."""
+    if not spares_the_tree(plan, mode):
+        return []
+    account = scene.account
+    dead = [f"node {node}" for node, pid in account.nodes.items() if state(pid) in "ZX"]
+    return [f"ended by mistake: {', '.join(dead)}"] if dead else []
+
+
+def of_the_strangers(scene: Scene, plan: Plan) -> list[str]:
+    """A stranger gets what we have sent to its group, and nothing else."""
+    sent = [act.signal for act in plan.acts if act.target == "launcher-group"]
+    if "S" not in plan.kind and "g" not in plan.kind:  # then it is in pdwrap's group, too
+        sent += [act.signal for act in plan.acts if act.target == "wrapper-group"]
+        sent += [act.signal for act in plan.acts if act.target == "backend-group"]
+    if signal.SIGKILL in sent or signal.SIGSEGV in sent:
+        return []
+    account = scene.account
+    wrong = [f"a stranger is dead: {pid}" for pid in account.strangers if state(pid) in "ZX"]
+    for (node, number), times in account.heard.items():
+        if node == -1 and times > sent.count(signal.Signals(number)):
+            wrong.append(f"a stranger got {signal.Signals(number).name}")
+    return wrong
+
+
+def of_the_terms(scene: Scene, plan: Plan, mode: str) -> list[str]:
+    """E3: nobody is asked twice. What we sent ourselves is counted; exec mode cannot see that it came."""
+    ours = sum(act.signal == signal.SIGTERM and act.target != "launcher" for act in plan.acts)
+    most = max(ours, 1) if mode == FORK else ours + 1
+    return [
+        f"node {node} got SIGTERM {times} times"
+        for (node, number), times in scene.account.heard.items()
+        if number == signal.SIGTERM and node >= 0 and times > (most if node == 0 else ours + 1)
+    ]
+
+
+def of_the_words(scene: Scene) -> list[str]:
+    """Never a traceback of ours, and no false word."""
+    said = scene.said
+    wrong = []
+    if "Traceback" in said and "pdwrap/" in said:
+        wrong.append("a traceback")
+    if "nothing was started" in said and 0 in scene.account.nodes:
+        wrong.append("'nothing was started', but it was")
+    if said.count("pdwrap: done") > 1:
+        wrong.append("'done' twice")
+    return wrong
+
+
+def after_all(scene: Scene, plan: Plan, mode: str) -> list[str]:
+    """What is wrong when the launcher has died: waits for the end, within the limit."""
+    left = scene.gone(plan.grace + LIMIT)
+    wrong = [f"left: {describe(pid)}" for pid in left]
+    return wrong + of_the_strangers(scene, plan) + of_the_terms(scene, plan, mode) + of_the_words(scene)
+
+
+def unseen(scene: Scene, wrong: list[str]) -> list[str]:
+    """The kernel's word for it: without its strangers the scene has no process any more (ECHILD)."""
+    named = {each.split()[1] for each in wrong if each.startswith("left: ")}
+    return [f"left, and seen late: {pid}" for pid in scene.close() if str(pid) not in named]
