@@ -8,25 +8,26 @@ import errno
 import os
 
 from pdwrap import exit_status, messages
+from pdwrap.inherited import Inherited, ignore_own_signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from pdwrap.inherited import Inherited
-
 SHELL = "/bin/sh"
 DEFAULT_PATH = "/bin:/usr/bin"  # confstr(3), _CS_PATH
 
 
-def become(command: "list[str]", inherited: "Inherited") -> "NoReturn":
+def become(command: "list[str]", inherited: Inherited) -> "NoReturn":
     """Turn this process into the backend; if that fails, say so and exit (127, 126)."""
     try:
         inherited.restore()
         error = _exec(command)
+        ignore_own_signals()  # at their default by now
         messages.complain(f"{command[0]}: {_reason(command[0], error)}")
         os._exit(exit_status.of_exec_failure(error.errno or 0))
     except BaseException as error:  # noqa: BLE001 - a forked child must not return into its parent's code
+        ignore_own_signals()
         messages.complain(f"{command[0]}: {type(error).__name__}: {error}")
     os._exit(exit_status.OWN_FAILURE)
 

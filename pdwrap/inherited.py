@@ -15,10 +15,11 @@ class Inherited:
     Making one blocks every signal: from here on none is lost, and none ends pdwrap by its default action.
     """
 
-    __slots__ = ("_locale", "_mask", "_sigchld_ignored", "_wrapper")
+    __slots__ = ("_locale", "_mask", "_pending", "_sigchld_ignored", "_wrapper")
 
     def __init__(self) -> None:
         self._mask = signals.api.pthread_sigmask(signals.api.SIG_BLOCK, signals.ALL)
+        self._pending = signals.api.sigpending()  # blocked by the launcher, and the backend's (execve(2))
         # With SIGCHLD ignored the kernel reaps our children itself, and waitpid(2) has nothing to tell.
         self._sigchld_ignored = signals.api.getsignal(signals.SIGCHLD) == signals.api.SIG_IGN
         signals.api.signal(signals.SIGCHLD, signals.api.SIG_DFL)
@@ -29,6 +30,7 @@ class Inherited:
         """In the backend's process: make everything as the launcher handed it on."""
         if "faulthandler" in sys.modules:  # PYTHONFAULTHANDLER, PYTHONDEVMODE: gives back what it replaced
             sys.modules["faulthandler"].disable()
+        self._drop_own_signals()
         for number in signals.IGNORED_BY_PYTHON:
             signals.api.signal(number, signals.api.SIG_DFL)
         if self._sigchld_ignored:
@@ -43,6 +45,25 @@ class Inherited:
                 if name == "LISTEN_PID":
                     os.unsetenv("LISTEN_PIDFDID")  # means the wrapper, too; checked only where it is set
         signals.api.pthread_sigmask(signals.api.SIG_SETMASK, self._mask)
+
+    def _drop_own_signals(self) -> None:
+        """Drop what a line of ours raised on a stderr that nobody reads, or at a file-size limit; keep all others'.
+
+        Blocked, a signal is pending also where it is to be ignored (kernel/signal.c, sig_ignored), and goes on to the
+        backend, or kills us when the mask is restored. Writing raises it in the name of the process that writes.
+        """
+        others = []
+        while info := signals.api.sigtimedwait(set(signals.IGNORED_BY_PYTHON) - self._pending, 0):
+            if info.si_pid != os.getpid():
+                others.append(int(info.si_signo))
+        for number in others:
+            os.kill(os.getpid(), number)
+
+
+def ignore_own_signals() -> None:
+    """After `restore`, where the backend is not to come: what a line of ours raises does not end us (T4)."""
+    for number in signals.IGNORED_BY_PYTHON:
+        signals.api.signal(number, signals.api.SIG_IGN)
 
 
 def _locale_before_python() -> bytes | None:
