@@ -7,7 +7,7 @@ import os
 import sys
 
 from pdwrap import messages, options
-from pdwrap.exit_status import OWN_FAILURE, Refusal
+from pdwrap.exit_status import OWN_FAILURE, Refusal, not_started
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ def main(arguments: "list[str]") -> "NoReturn":
         messages.complain(str(refusal))
         os._exit(refusal.status)
     except OSError as error:
-        messages.complain(
-            f"cannot start: {error.strerror or error}: nothing was started; raise that limit, or free some"
-        )
+        messages.complain(str(not_started("cannot start", error)))
         os._exit(OWN_FAILURE)
     except Exception as error:  # noqa: BLE001 - one line, never a traceback (T4)
         messages.complain(f"internal error ({type(error).__name__}: {error}): nothing was started")

@@ -10,6 +10,8 @@ import os
 import select
 import stat
 
+from pdwrap.lifecycle import KILL_TIME
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,10 +162,13 @@ class Log:
         self._say("done", text, {"processes": processes, "seconds": round(seconds, 6)})
 
     def survivors(self, processes: "list[tuple[int, str]]") -> None:
-        """Name what did not die of SIGKILL, or may not be killed."""
+        """Name what is still there after SIGKILL, as it does not die (yet), or may not be killed. Nobody: no line."""
+        if not processes:
+            return
         listed: list[dict[str, object]] = [{"pid": pid, "name": name} for pid, name in processes[:MOST_NAMED]]
         fields: dict[str, object] = {"survivors": listed, "count": len(processes)}
-        self._say("survivors", f"cannot be killed: {_people(processes)}", fields, verbosity=-1)
+        text = f"still there {KILL_TIME:g}s after SIGKILL, pdwrap leaves: {_people(processes)}"
+        self._say("survivors", text, fields, verbosity=-1)
 
     def error(self, error: BaseException) -> None:
         """Say that pdwrap itself failed, in one line."""

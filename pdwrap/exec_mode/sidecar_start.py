@@ -8,7 +8,7 @@ from select import POLLIN, poll
 
 from pdwrap.exec_mode.sidecar_loop import Sidecar
 from pdwrap.exec_mode.sidecar_pipes import SidecarPipes
-from pdwrap.exit_status import OWN_FAILURE
+from pdwrap.exit_status import OWN_FAILURE, not_started
 from pdwrap.linux import descriptors
 from pdwrap.linux.pipe_signal import die_when_closed, disarm
 
@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     from pdwrap.exec_mode.sidecar_actions import SidecarActions
     from pdwrap.launcher import Launcher
 
-STANDS = b"\0"  # sent when ready; any other text is the reason for failure
+STANDS = b"\0"  # sent when ready; any other text is why nothing is started
+LOST = "the sidecar was lost while pdwrap started"
 
 
 def tell_failure(ready: int, error: BaseException) -> None:
     """Tell the process that waits for a sidecar to stand why there will be none."""
-    reason = error.strerror if isinstance(error, OSError) else None
-    os.write(ready, (reason or type(error).__name__).encode())
+    if isinstance(error, OSError):
+        text = str(not_started(LOST, error))
+    else:
+        text = f"{LOST} ({type(error).__name__}): nothing was started"
+    os.write(ready, text.encode(errors="replace"))
 
 
 def run_sidecar(

@@ -18,7 +18,7 @@ from pdwrap.backend import become
 from pdwrap.exec_mode import sidecar_start
 from pdwrap.exec_mode.members import Members
 from pdwrap.exec_mode.sidecar_actions import SidecarActions
-from pdwrap.exit_status import OWN_FAILURE, Refusal
+from pdwrap.exit_status import OWN_FAILURE, Refusal, not_started
 from pdwrap.inherited import Inherited
 from pdwrap.launcher import Launcher
 from pdwrap.lifecycle import PATIENCE
@@ -74,10 +74,7 @@ def _start_sidecar(settings: "Settings", launcher: Launcher, log: messages.Log) 
         itself = pidfd.pidfd_open(me)
         stands, ready = os.pipe()
     except OSError as error:
-        raise Refusal(
-            f"cannot start a sidecar ({error.strerror}: {error.filename or 'descriptors'}): nothing was started; "
-            f"mount {procfs.ROOT}, or free some descriptors"
-        ) from None
+        raise not_started("cannot start a sidecar", error, f"mount {procfs.ROOT}") from None
     if itself is None:
         raise Refusal("--exec needs pidfd_open (Linux 5.3, allowed by the seccomp profile): use --fork here")
     actions = SidecarActions(settings, launcher, Members(me, itself), log)
@@ -89,7 +86,7 @@ def _start_sidecar(settings: "Settings", launcher: Launcher, log: messages.Log) 
     try:
         helper = os.fork()
     except OSError as error:
-        raise Refusal(f"cannot fork a sidecar ({error.strerror}): nothing was started") from None
+        raise not_started("cannot fork a sidecar", error) from None
     if helper == 0:
         try:
             os.close(stands)  # pdwrap's alone, so that its end is seen
@@ -108,8 +105,7 @@ def _start_sidecar(settings: "Settings", launcher: Launcher, log: messages.Log) 
     stood = _hear(stands, settings, launcher)
     os.close(stands)
     if stood != sidecar_start.STANDS:
-        why = f" ({stood.decode(errors='replace')})" if stood else ""
-        raise Refusal(f"the sidecar was lost while pdwrap started{why}: nothing was started")
+        raise Refusal(stood.decode(errors="replace") or f"{sidecar_start.LOST}: nothing was started")
 
 
 def _hear(stands: int, settings: "Settings", launcher: Launcher) -> bytes:

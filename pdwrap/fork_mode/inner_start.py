@@ -7,7 +7,7 @@ import os
 
 from pdwrap import lifecycle, messages
 from pdwrap.backend import become
-from pdwrap.exit_status import OWN_FAILURE, Refusal
+from pdwrap.exit_status import OWN_FAILURE, Refusal, not_started
 from pdwrap.fork_mode import pipes, placement
 from pdwrap.fork_mode.children import kill_until_empty
 from pdwrap.fork_mode.inner_loop import Inner
@@ -106,9 +106,7 @@ def run_inner(inner: Inner, command: "list[str]", inherited: Inherited, place: p
     except BaseException as error:  # noqa: BLE001 - E8: whatever it is, nothing may be left behind
         try:
             if inner.life.state == lifecycle.STARTING and isinstance(error, OSError):
-                messages.complain(
-                    f"cannot start ({error.strerror}): nothing was started; raise that limit, or free some"
-                )
+                messages.complain(str(not_started("cannot start", error)))
             else:
                 inner.actions.log.error(error)
         finally:

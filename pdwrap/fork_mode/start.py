@@ -11,7 +11,7 @@ outer holds the write end of the inner's command pipe.
 import os
 
 from pdwrap import messages
-from pdwrap.exit_status import OWN_FAILURE, Refusal
+from pdwrap.exit_status import OWN_FAILURE, Refusal, not_started
 from pdwrap.fork_mode import inner_loop, inner_start, outer_loop, pipes
 from pdwrap.fork_mode.children import Tree
 from pdwrap.fork_mode.inner_actions import InnerActions
@@ -54,7 +54,7 @@ def run(
         reports_out, reports_in = os.pipe()
         child = os.fork()
     except OSError as error:
-        raise Refusal(f"cannot fork a supervisor: {error.strerror}: nothing was started") from None
+        raise not_started("cannot fork a supervisor", error) from None
     # If we die here or later, the child sees end-of-file on its command pipe, and releases or leaves nothing.
     if child == 0:
         _be_inner(settings, command, launcher, me, inherited, place, log, (commands_out, reports_in), commands_in)
@@ -112,7 +112,4 @@ def _own_children() -> Tree:
         older = frozenset(procfs.descendants(os.getpid()))
         return Tree(older)
     except OSError as error:
-        raise Refusal(
-            f"cannot list children in {procfs.ROOT} ({error.strerror}): the tree could not be ended; mount proc there; "
-            "nothing was started"
-        ) from None
+        raise not_started(f"cannot list children in {procfs.ROOT}", error, f"mount {procfs.ROOT}") from None

@@ -105,7 +105,7 @@ def test_no_proc(pdwrap: list[str]) -> None:
     outcome = run([*NO_PROC, *pdwrap, "--", "echo", "started"])
     assert (outcome.code, outcome.stdout) == (125, b"")
     assert outcome.stderr.startswith("pdwrap: cannot list children in /proc (")
-    assert outcome.stderr.endswith("mount proc there; nothing was started\n")
+    assert outcome.stderr.endswith("nothing was started; mount /proc\n")
     assert outcome.stderr.count("\n") == 1
 
 

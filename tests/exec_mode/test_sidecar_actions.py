@@ -123,7 +123,7 @@ def test_killing_without_a_table_is_bounded(drive: Drive, error: BaseException |
     drive.members.on_kill = errors(*[error] * 10_000)
     drive.actions.kill_until_empty()
     assert KILL_TIME <= drive.clock.now - 1000.0 < KILL_TIME + 0.1
-    assert drive.log.said == [f"survivors: cannot be killed: server (pid {BACKEND})"]
+    assert drive.log.said == [f"survivors: still there 3s after SIGKILL, pdwrap leaves: server (pid {BACKEND})"]
 
 
 def test_says_how_many(drive: Drive) -> None:

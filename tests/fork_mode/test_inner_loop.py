@@ -138,7 +138,7 @@ def test_one_deadline_for_all(drive: Make) -> None:
     )
     assert [(pid, at) for pid, number, at in d.sent if number == KILL] == [(WORKER, 2.0), (ORPHAN, 3.0)]
     assert d.reports.receive() == [["ending", "1002.0"], ["killing"], ["finished", "15"]]
-    assert d.log.said[1].startswith("survivors: cannot be killed: ")
+    assert d.log.said[1].startswith("survivors: still there 3s after SIGKILL, pdwrap leaves: ")
     assert [round((each or 0) / 1000, 1) for each in d.script.waited[1:]] == [2.0, 0.5, 0.2, 0.2, 0.1]
 
 

@@ -17,6 +17,7 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
     "memory": MemoryError,
     "descriptors": lambda: OSError(errno.EMFILE, os.strerror(errno.EMFILE)),
     "processes": lambda: BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)),
+    "denied": lambda: PermissionError(errno.EACCES, os.strerror(errno.EACCES)),
     "pipe": lambda: BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)),
     "bug": lambda: KeyError("no such\nkey"),
     "interrupt": KeyboardInterrupt,

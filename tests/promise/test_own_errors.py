@@ -149,6 +149,36 @@ def test_while_starting(sabotaged: Sabotaged, place: str, error: str) -> None:
     assert os.waitstatus_to_exitcode(raw) == 125
 
 
+PLACES = [
+    ("fork", "launcher.find_launcher"),
+    ("fork", "linux.procfs.open_children"),
+    ("fork", "fork_mode.placement.start_leader"),
+    ("exec", "launcher.find_launcher"),
+    ("exec", "linux.procfs.open_children"),
+    ("exec", "linux.descriptors.close_all_but"),
+]
+
+
+@pytest.mark.parametrize(("error", "limit"), [("descriptors", True), ("processes", True), ("denied", False)])
+@pytest.mark.parametrize(("chosen", "place"), PLACES, ids="-".join)
+def test_limits_are_named_where_one_is_the_cause(
+    sabotaged: Sabotaged,
+    chosen: str,
+    place: str,
+    error: str,
+    limit: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """T4: in every process of the start: `raise that limit` is not said of what no limit has caused."""
+    start = sabotaged(place, error=error)
+    start.mode = chosen
+    tree = start(argv=["sleep", "60"], options=[f"--{chosen}"], settle=False)
+    assert os.waitstatus_to_exitcode(tree.status()) == 125
+    tree.assert_gone()
+    assert tree.stderr.count("\n") == 1
+    assert "nothing was started" in tree.stderr
+    assert ("raise that limit, or free some" in tree.stderr) == limit
+
+
 def test_status_of_an_error(sabotaged: Sabotaged, tmp_path: Path) -> None:
     """T4: a failure of pdwrap's own while the backend runs shows as 125."""
     for place in ("fork_mode.inner_loop.Inner._take_time", "fork_mode.outer_loop.Outer._take_time"):

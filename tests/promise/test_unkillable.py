@@ -74,8 +74,12 @@ def freezer(tmp_path: Path) -> Iterator[Freezer]:
 
 
 def named(tree: Tree) -> set[int]:
-    """The pids that pdwrap says cannot be killed."""
-    lines = [each for each in tree.stderr.splitlines() if each.startswith("pdwrap: cannot be killed: ")]
+    """The pids that pdwrap says are still there."""
+    lines = [
+        each
+        for each in tree.stderr.splitlines()
+        if each.startswith("pdwrap: still there 3s after SIGKILL, pdwrap leaves: ")
+    ]
     assert len(lines) == 1, tree.stderr
     return {int(pid) for pid in re.findall(r"\(pid (\d+)\)", lines[0])}
 

@@ -117,13 +117,16 @@ def test_done(stderr: Take) -> None:
 
 
 def test_survivors(stderr: Take) -> None:
-    """E7: what cannot be killed is named."""
+    """E7: what is still there is named; where nobody is, nothing is said."""
     left = [(7, "driver"), (8, "worker")]
     log().survivors(left)
-    assert stderr() == b"pdwrap: cannot be killed: driver (pid 7), worker (pid 8)\n"
+    assert stderr() == b"pdwrap: still there 3s after SIGKILL, pdwrap leaves: driver (pid 7), worker (pid 8)\n"
     log("json").survivors(left)
     listed = [{"pid": 7, "name": "driver"}, {"pid": 8, "name": "worker"}]
     assert json.loads(stderr()) == {"event": "survivors", "survivors": listed, "count": 2}
+    log().survivors([])
+    log("json").survivors([])
+    assert stderr() == b""
 
 
 def test_error(stderr: Take) -> None:
