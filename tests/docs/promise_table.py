@@ -18,9 +18,11 @@ from pathlib import Path
 
 import pytest
 
+from .generated import Part
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "docs" / "promise.md"
-BEGIN, END = "<!-- begin: scripts/promise -->", "<!-- end: scripts/promise -->"
+PART = Part(PAGE, "promise")
 FORK, EXEC, PIECE = "f", "e", "·"
 #: What is promised in the other mode alone, and why. A test of both modes that names it proves it there.
 NOT_PROMISED = {
@@ -72,7 +74,7 @@ def collect() -> Proofs:
             ["--collect-only", "-q", "-p", "no:cacheprovider", str(ROOT / "tests")], plugins=[collector]
         )
     if status:
-        sys.exit(said.getvalue())
+        sys.exit(said.getvalue()[-2000:])
     return collector.proofs
 
 
@@ -99,24 +101,19 @@ def table(proofs: Proofs, names: Iterable[str]) -> str:
     return "\n".join(lines)
 
 
-def shown() -> str:
-    """Give the table that is on the page."""
-    return PAGE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0].strip()
+def made() -> str:
+    """Collect, and draw.
 
+    Raises:
+        SystemExit: a test names what is not promised.
 
-def write(text: str) -> None:
-    """Put the table on the page."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
-
-
-if __name__ == "__main__":
+    """
     found = collect()
     unknown = {promise for proves in found.values() for promise in proves} - set(promises())
     if unknown:
         sys.exit(f"not promised in docs/promise.md: {', '.join(sorted(unknown))}")
-    made = table(found, promises())
-    if sys.argv[1:] == ["--write"]:
-        write(made)
-    else:
-        sys.stdout.write(made + "\n")
+    return table(found, promises())
+
+
+if __name__ == "__main__":
+    PART.main(made)

@@ -13,8 +13,9 @@ from pdwrap import exit_status
 PACKAGE = Path(pdwrap.__file__).parent
 #: The tool for LocalAI speaks of folders, in lines of its own (docs/localai.md).
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if "localai" not in path.parts[len(PACKAGE.parts) :]]
-SPEAKERS = {"Refusal": 0, "complain": 0, "_say": 1}
-"""Who says a line, and which of its arguments that is."""
+SPEAKERS = {"Refusal": (0, "{}"), "complain": (0, "{}"), "_say": (1, "{}")}
+"""Who says a line: which of its arguments that is, and what becomes of it."""
+SPEAKERS["not_started"] = (0, r"{} \(.*\): nothing was started.*")
 FEWEST_LETTERS = 8
 """A line with fewer letters of its own (`NAME: REASON`) says what the system says."""
 
@@ -29,7 +30,9 @@ class Lines(ast.NodeVisitor):
         self.found: set[str] = set()
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        """A name in a function means what the function has made it."""
+        """A name in a function means what the function has made it. How a speaker does it is not what is said."""
+        if node.name in SPEAKERS:
+            return
         inside = [sub for sub in ast.walk(node) if isinstance(sub, ast.Assign) and isinstance(sub.targets[0], ast.Name)]
         self._local.append({sub.targets[0].id: sub.value for sub in inside if isinstance(sub.targets[0], ast.Name)})
         self.generic_visit(node)
@@ -38,8 +41,9 @@ class Lines(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         """Somebody speaks, or not."""
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        if name in SPEAKERS and len(node.args) > SPEAKERS[name]:
-            self.found |= {line for line in self._texts(node.args[SPEAKERS[name]]) if _letters(line) >= FEWEST_LETTERS}
+        at, form = SPEAKERS.get(name, (0, ""))
+        if form and len(node.args) > at:
+            self.found |= {form.format(line) for line in self._texts(node.args[at]) if _letters(line) >= FEWEST_LETTERS}
         self.generic_visit(node)
 
     def _texts(self, node: ast.expr) -> Iterator[str]:
@@ -48,21 +52,30 @@ class Lines(ast.NodeVisitor):
             case ast.Constant(value=str(text)):
                 yield re.sub(r"\\\{\\?\w*\\\}", ".+", re.escape(text))  # for str.format
             case ast.JoinedStr(values=parts):
-                yield "".join(re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".*" for part in parts)
+                yield "".join(self._part(part) for part in parts)
             case ast.IfExp(body=one, orelse=other):
                 yield from self._texts(one)
                 yield from self._texts(other)
-            case ast.Dict(values=values):
-                for value in values:
-                    yield from self._texts(value)
             case ast.BinOp(left=left, right=right):
                 yield from (before + after for before in self._texts(left) for after in self._texts(right))
+            case ast.Dict(values=values) | ast.BoolOp(values=values):
+                for value in values:
+                    yield from self._texts(value)
             case ast.Subscript(value=inner) | ast.Call(func=ast.Attribute(value=inner)):
                 yield from self._texts(inner)
             case ast.Name(id=name) | ast.Attribute(attr=name):
                 meant = self._local[-1].get(name) or self._constants.get(name)
                 if meant is not None and meant is not node:
                     yield from self._texts(meant)
+
+    def _part(self, part: ast.expr) -> str:
+        """Give a piece of an f-string: as it is written, the text that the package has a name for, or anything."""
+        match part:
+            case ast.Constant(value=text):
+                return re.escape(str(text))
+            case ast.FormattedValue(value=ast.Name(id=name) | ast.Attribute(attr=name)) if name in self._constants:
+                return next(self._texts(self._constants[name]), ".*")
+        return ".*"
 
 
 def _letters(pattern: str) -> int:
