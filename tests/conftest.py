@@ -7,10 +7,12 @@ import shlex
 import signal
 import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.harness import ATTACHED, DETACHED, ROOT, Starter, reap_all, sweep
+from tests.harness.faulty import Faulty
 from tests.harness.kernel import become_subreaper
 
 collect_ignore = [] if os.environ.get("PDWRAP_TEST_FIELD") else ["field"]
@@ -105,6 +107,14 @@ def start(pdwrap: list[str], mode: str) -> Iterator[Starter]:
     starter = Starter(pdwrap, mode)
     yield starter
     starter.close()
+
+
+@pytest.fixture
+def faulty(mode: str, tmp_path: Path) -> Iterator[Faulty]:
+    """Starters of a pdwrap in which something goes wrong; see `harness.faulty`."""
+    made = Faulty(mode, tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture

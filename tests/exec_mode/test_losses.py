@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness import HERE, Process, Starter, Tree, children, pause_for, role, wait_for_sidecars
+from tests.harness import Process, Starter, Tree, children, pause_for, role, wait_for_sidecars
+from tests.harness.faulty import Faulty, Place, place
 from tests.harness.pty_session import terminal
 
 pytestmark = pytest.mark.modes("exec")
@@ -69,64 +68,64 @@ def test_lost_at_random(start: Starter, which: int, number: int) -> None:
 
 #: What the first does between seeing the launcher's death and having asked; and what the second does meanwhile.
 FIRSTS_STEPS = [
-    ("after", "exec_mode.sidecar_loop.Sidecar._wait"),
-    ("before", "exec_mode.sidecar_actions.SidecarActions.list_tree"),
-    ("after", "exec_mode.sidecar_actions.SidecarActions.list_tree"),
-    ("before", "exec_mode.sidecar_actions.SidecarActions.first_signal"),
-    ("before", "exec_mode.sidecar_pipes.SidecarPipes.ask"),
-    ("after", "exec_mode.sidecar_pipes.SidecarPipes.ask"),
-    ("before", "exec_mode.sidecar_actions.SidecarActions.continue_backend"),
-    ("after", "exec_mode.sidecar_actions.SidecarActions.continue_backend"),
-    ("after", "exec_mode.sidecar_actions.SidecarActions.report_ending"),
-    ("before", "exec_mode.sidecar_actions.SidecarActions.announce"),
-    ("after", "exec_mode.sidecar_actions.SidecarActions.announce"),
+    ("after", place("exec_mode.sidecar_loop.Sidecar._wait")),
+    ("before", place("exec_mode.sidecar_actions.SidecarActions.list_tree")),
+    ("after", place("exec_mode.sidecar_actions.SidecarActions.list_tree")),
+    ("before", place("exec_mode.sidecar_actions.SidecarActions.first_signal")),
+    ("before", place("exec_mode.sidecar_pipes.SidecarPipes.ask")),
+    ("after", place("exec_mode.sidecar_pipes.SidecarPipes.ask")),
+    ("before", place("exec_mode.sidecar_actions.SidecarActions.continue_backend")),
+    ("after", place("exec_mode.sidecar_actions.SidecarActions.continue_backend")),
+    ("after", place("exec_mode.sidecar_actions.SidecarActions.report_ending")),
+    ("before", place("exec_mode.sidecar_actions.SidecarActions.announce")),
+    ("after", place("exec_mode.sidecar_actions.SidecarActions.announce")),
 ]
 LATER_STEPS = [
-    ("before", "exec_mode.sidecar_actions.SidecarActions.tell_leftovers"),
-    ("before", "exec_mode.sidecar_pipes.SidecarPipes.finish"),
-    ("after", "exec_mode.sidecar_pipes.SidecarPipes.finish"),
-    ("after", "exec_mode.sidecar_actions.SidecarActions.report_done"),
+    ("before", place("exec_mode.sidecar_actions.SidecarActions.tell_leftovers")),
+    ("before", place("exec_mode.sidecar_pipes.SidecarPipes.finish")),
+    ("after", place("exec_mode.sidecar_pipes.SidecarPipes.finish")),
+    ("after", place("exec_mode.sidecar_actions.SidecarActions.report_done")),
 ]
 SECONDS_STEPS = [
-    ("before", "exec_mode.sidecar_loop.Sidecar.continue_mate"),
-    ("after", "exec_mode.sidecar_loop.Sidecar.continue_mate"),
-    ("before", "exec_mode.sidecar_actions.SidecarActions.allow_grace"),
+    ("before", place("exec_mode.sidecar_loop.Sidecar.continue_mate")),
+    ("after", place("exec_mode.sidecar_loop.Sidecar.continue_mate")),
+    ("before", place("exec_mode.sidecar_actions.SidecarActions.allow_grace")),
 ]
 
 
-@pytest.fixture
-def struck(tmp_path: Path) -> Iterator[Callable[..., Starter]]:
-    """A starter whose pdwrap loses whoever gets first to a step (harness/struck.py): signal, when, place."""
-    starters: list[Starter] = []
-
-    def strike(number: int, when: str, place: str) -> Starter:
-        once = tmp_path / f"once-{len(starters)}"
-        argv = [sys.executable, "-I", str(HERE / "struck.py"), "self", str(int(number)), when, place, str(once)]
-        starters.append(Starter([*argv, "--exec"], "exec"))
-        return starters[-1]
-
-    yield strike
-    for each in starters:
-        each.close()
-
-
-@pytest.mark.parametrize("at", [*FIRSTS_STEPS, *LATER_STEPS, *SECONDS_STEPS], ids="-".join)
-def test_killed_at_each_step(struck: Callable[..., Starter], at: tuple[str, str]) -> None:
+@pytest.mark.parametrize("at", [*FIRSTS_STEPS, *LATER_STEPS], ids="-".join)
+def test_killed_at_each_step(faulty: Faulty, at: tuple[str, Place]) -> None:
     """E3, E4: who gets there first is killed there."""
     for _ in range(3):
-        tree = struck(KILL, *at)("reporter", "exit=15", "child=setsid:reporter[exit=15]", env=LONG)
+        tree = faulty.strike("self", KILL, *at)("reporter", "exit=15", "child=setsid:reporter[exit=15]", env=LONG)
         assert len(tree.sidecars) == 2
         tree.launcher.kill()
         assert_asked_once(tree)
+    faulty.assert_reached()
+
+
+@pytest.mark.parametrize("at", SECONDS_STEPS, ids="-".join)
+def test_second_killed_at_each_step(faulty: Faulty, at: tuple[str, Place]) -> None:
+    """E3, E4: the second is killed there. The backend stays until then: else the second may see nothing but its end."""
+    for number in range(3):
+        tree = faulty.strike("self", KILL, *at)("reporter", "exit=10", "child=setsid:reporter[exit=15]", env=LONG)
+        assert len(tree.sidecars) == 2
+        tree.launcher.kill()
+        faulty.wait_reached(number)
+        tree.got(TERM)
+        tree.backend.signal(signal.SIGUSR1)
+        tree.assert_gone()
+        assert [each for each in tree.signals() if each != CONT] == [TERM, signal.SIGUSR1], tree.stderr
 
 
 @pytest.mark.parametrize("at", FIRSTS_STEPS, ids="-".join)
-def test_stopped_at_each_step(struck: Callable[..., Starter], at: tuple[str, str]) -> None:
+def test_stopped_at_each_step(faulty: Faulty, at: tuple[str, Place]) -> None:
     """E3, E4: who gets there first is stopped there: it is continued, or late and replaced, and asks once."""
-    tree = struck(STOP, *at)("reporter", "exit=15", "child=setsid:reporter[exit=15]", env=GRACE)
+    tree = faulty.strike("self", STOP, *at)("reporter", "exit=15", "child=setsid:reporter[exit=15]", env=GRACE)
     assert len(tree.sidecars) == 2
     tree.launcher.kill()
     assert_asked_once(tree)
+    faulty.assert_reached()
 
 
 def test_killed_in_the_grace_when_the_other_came_late(start: Starter) -> None:

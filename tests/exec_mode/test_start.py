@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness import HERE, READY, Outcome, Process, Starter, denied, pause_for, reap_all, run, shell
+from pdwrap import lifecycle
+from tests.harness import READY, Outcome, Process, Starter, denied, pause_for, reap_all, run, shell
+from tests.harness.faulty import Faulty, Place, place
 
 pytestmark = pytest.mark.modes("exec")
 
@@ -92,30 +92,16 @@ def test_signal_at_any_moment_of_the_start(start: Starter, number: int) -> None:
         start.close()
 
 
-@pytest.fixture
-def sabotaged() -> Iterator[list[Starter]]:
-    """Starters whose pdwrap has an error of its own; see `fail`."""
-    starters: list[Starter] = []
-    yield starters
-    for each in starters:
-        each.close()
-
-
-def fail(starters: list[Starter], *where: str) -> Starter:
-    """Give a starter whose pdwrap fails there (harness/sabotage.py: place, state, when, error)."""
-    argv = [sys.executable, "-I", str(HERE / "sabotage.py"), *where, "--exec"]
-    starters.append(Starter(argv, "exec"))
-    return starters[-1]
+WAIT = place("exec_mode.sidecar_loop.Sidecar._wait")
 
 
 @pytest.mark.parametrize("error", ["memory", "descriptors", "bug", "interrupt"])
-@pytest.mark.parametrize("state", ["first", "second"])
-def test_error_while_watching(sabotaged: list[Starter], state: str, error: str) -> None:
+@pytest.mark.parametrize("state", [lifecycle.FIRST, lifecycle.SECOND])
+def test_error_while_watching(faulty: Faulty, state: str, error: str) -> None:
     """E8: a sidecar fails while all is well: it says so in one line, and ends the tree, never in silence."""
-    tree = fail(sabotaged, "exec_mode.sidecar_loop.Sidecar._wait", state, "-", error)(
-        "plain", "child=setsid:stubborn", settle=False
-    )
+    tree = faulty.fail(WAIT, state, error=error)("plain", "child=setsid:stubborn", settle=False)
     tree.assert_tree_gone()
+    faulty.assert_reached()
     assert "internal error" in tree.stderr
     assert "Traceback" not in tree.stderr
     assert all(line.startswith("pdwrap: ") for line in tree.stderr.splitlines())
@@ -123,35 +109,37 @@ def test_error_while_watching(sabotaged: list[Starter], state: str, error: str) 
 
 
 @pytest.mark.parametrize(
-    "place",
+    "where",
     [
-        "SidecarActions.list_tree",
-        "SidecarActions.first_signal",
-        "SidecarActions.announce",
-        "SidecarActions.set_deadline",
-        "SidecarActions.kill",
-        "SidecarActions.report_done",
+        place("exec_mode.sidecar_actions.SidecarActions.list_tree"),
+        place("exec_mode.sidecar_actions.SidecarActions.first_signal"),
+        place("exec_mode.sidecar_actions.SidecarActions.announce"),
+        place("exec_mode.sidecar_actions.SidecarActions.set_deadline"),
+        place("exec_mode.sidecar_actions.SidecarActions.kill"),
+        place("exec_mode.sidecar_actions.SidecarActions.report_done"),
     ],
 )
-def test_error_while_ending(sabotaged: list[Starter], tmp_path: Path, place: str) -> None:
+def test_error_while_ending(faulty: Faulty, tmp_path: Path, where: Place) -> None:
     """E8: on the launcher's death a step of the ending fails, in both sidecars: the tree is gone all the same."""
     when = tmp_path / "now"
-    tree = fail(sabotaged, f"exec_mode.sidecar_actions.{place}", "-", str(when), "memory")(
-        "stubborn", "child=setsid:stubborn", env=SHORT
-    )
+    tree = faulty.fail(where, when=when)("stubborn", "child=setsid:stubborn", env=SHORT)
     when.touch()
     tree.launcher.kill()
     tree.assert_gone()
+    faulty.assert_reached()
     assert "internal error" in tree.stderr
     assert "Traceback" not in tree.stderr
 
 
-@pytest.mark.parametrize("place", ["linux.descriptors.close_all_but", "exec_mode.sidecar_pipes.SidecarPipes.__init__"])
-def test_error_before_the_sidecar_stands(sabotaged: list[Starter], place: str) -> None:
+@pytest.mark.parametrize(
+    "where", [place("linux.descriptors.close_all_but"), place("exec_mode.sidecar_pipes.SidecarPipes.__init__")]
+)
+def test_error_before_the_sidecar_stands(faulty: Faulty, where: Place) -> None:
     """E8, T4: nothing is started, and one line says why."""
-    tree = fail(sabotaged, place, "-", "-", "descriptors")(argv=shell(f"{READY}; exec sleep 60"), settle=False)
+    tree = faulty.fail(where, error="descriptors")(argv=shell(f"{READY}; exec sleep 60"), settle=False)
     assert os.waitstatus_to_exitcode(tree.status()) == 125
     tree.assert_gone()
+    faulty.assert_reached()
     assert tree.voice.lines == []
     assert tree.stderr.startswith("pdwrap: the sidecar was lost while pdwrap started (Too many open files)")
     assert tree.stderr.count("\n") == 1

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.harness import HERE, LIMIT, Starter, Tree, pause_for, watchers
+from tests.harness import Starter, Tree, pause_for, watchers
+from tests.harness.faulty import Faulty, Place, place
 
 pytestmark = pytest.mark.modes("exec")
 
@@ -23,57 +20,42 @@ SLEEP = ["sleep", "60"]
 
 #: What pdwrap does between its first line and the exec, in order; and in the process that becomes a sidecar.
 STEPS = [
-    "options.read",
-    "lifeline.check",
-    "inherited.Inherited.__init__",
-    "launcher.find_launcher",
-    "messages.Log.watch",
-    "exec_mode.start._start_sidecar",
-    "linux.procfs.open_children",
-    "linux.pidfd.pidfd_open",
-    "exec_mode.members.Members.__init__",
-    "backend.become",
-    "inherited.Inherited.restore",
+    place("options.read"),
+    place("lifeline.check"),
+    place("inherited.Inherited.__init__"),
+    place("launcher.find_launcher"),
+    place("messages.Log.watch"),
+    place("exec_mode.start._start_sidecar"),
+    place("linux.procfs.open_children"),
+    place("linux.pidfd.pidfd_open"),
+    place("exec_mode.members.Members.__init__"),
+    place("backend.become"),
+    place("inherited.Inherited.restore"),
 ]
+CLOSE_ALL = place("linux.descriptors.close_all_but")
 SIDECARS_STEPS = [
-    "exec_mode.sidecar_start.run_sidecar",
-    "linux.descriptors.close_all_but",
-    "exec_mode.sidecar_pipes.SidecarPipes.__init__",
-    "exec_mode.sidecar_loop.Sidecar.__init__",
+    place("exec_mode.sidecar_start.run_sidecar"),
+    CLOSE_ALL,
+    place("exec_mode.sidecar_pipes.SidecarPipes.__init__"),
+    place("exec_mode.sidecar_loop.Sidecar.__init__"),
 ]
 SIDECARS_LATER_STEPS = [
-    "exec_mode.sidecar_loop.Sidecar.run",
-    "exec_mode.sidecar_loop.Sidecar.replace_mate",
-    "exec_mode.sidecar_loop.Sidecar._wait",
+    place("exec_mode.sidecar_loop.Sidecar.run"),
+    place("exec_mode.sidecar_loop.Sidecar.replace_mate"),
+    place("exec_mode.sidecar_loop.Sidecar._wait"),
 ]
 NEVER_RETURN = [
-    "exec_mode.sidecar_start.run_sidecar",
-    "backend.become",
-    "exec_mode.sidecar_loop.Sidecar.run",
-    "exec_mode.sidecar_loop.Sidecar._wait",
+    place("exec_mode.sidecar_start.run_sidecar"),
+    place("backend.become"),
+    place("exec_mode.sidecar_loop.Sidecar.run"),
+    place("exec_mode.sidecar_loop.Sidecar._wait"),
 ]
 PLACES = [
-    (when, place)
-    for place in [*STEPS, *SIDECARS_STEPS, *SIDECARS_LATER_STEPS]
+    (when, where)
+    for where in [*STEPS, *SIDECARS_STEPS, *SIDECARS_LATER_STEPS]
     for when in ("before", "after")
-    if when == "before" or place not in NEVER_RETURN
+    if when == "before" or where not in NEVER_RETURN
 ]
-
-
-@pytest.fixture
-def struck(tmp_path: Path) -> Iterator[Callable[..., Starter]]:
-    """Starters whose pdwrap loses something at a place (harness/struck.py): whom, signal, when, place."""
-    starters: list[Starter] = []
-
-    def strike(whom: str, number: int, when: str, place: str) -> Starter:
-        once = tmp_path / f"once-{len(starters)}"
-        argv = [sys.executable, "-I", str(HERE / "struck.py"), whom, str(int(number)), when, place, str(once), "--exec"]
-        starters.append(Starter(argv, "exec"))
-        return starters[-1]
-
-    yield strike
-    for each in starters:
-        each.close()
 
 
 def assert_died_of(tree: Tree, number: int) -> None:
@@ -92,22 +74,24 @@ def assert_few_words(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("at", PLACES, ids="-".join)
-def test_signal_at_each_step(struck: Callable[..., Starter], at: tuple[str, str]) -> None:
+def test_signal_at_each_step(faulty: Faulty, at: tuple[str, Place]) -> None:
     """E1, E4: pdwrap gets a signal at a step of its start, or of its sidecar's."""
-    trees = [(struck("pdwrap", number, *at)(argv=SLEEP, settle=False), number) for number in SIGNALS]
+    trees = [(faulty.strike("pdwrap", number, *at)(argv=SLEEP, settle=False), number) for number in SIGNALS]
     for tree, number in trees:
         assert_died_of(tree, number)
     for tree, _number in trees:
         tree.dismiss()
     for tree, _number in trees:
         tree.assert_gone()
+    faulty.assert_reached()
 
 
 @pytest.mark.parametrize("at", PLACES, ids="-".join)
-def test_launcher_dies_at_each_step(struck: Callable[..., Starter], at: tuple[str, str]) -> None:
+def test_launcher_dies_at_each_step(faulty: Faulty, at: tuple[str, Place]) -> None:
     """E1: the launcher dies at each step: nothing was started, or the backend is ended."""
-    tree = struck("launcher", signal.SIGKILL, *at)(argv=SLEEP, settle=False, env=SHORT)
+    tree = faulty.strike("launcher", signal.SIGKILL, *at)(argv=SLEEP, settle=False, env=SHORT)
     tree.assert_gone()
+    faulty.assert_reached()
     assert_few_words(tree)
 
 
@@ -188,12 +172,9 @@ def test_launcher_dies_once_there_is_a_sidecar(start: Starter) -> None:
         assert_few_words(tree)
 
 
-def test_sidecar_stopped_before_it_stands(struck: Callable[..., Starter], tmp_path: Path) -> None:
+def test_sidecar_stopped_before_it_stands(faulty: Faulty) -> None:
     """E4: somebody stops it, and the launcher dies: pdwrap does not wait for it for ever, and it does not stay."""
-    tree = struck("self", signal.SIGSTOP, "before", "linux.descriptors.close_all_but")(argv=SLEEP, settle=False)
-    deadline = time.monotonic() + LIMIT
-    while not (tmp_path / "once-0").exists():
-        assert time.monotonic() < deadline
-        pause_for(0.002)
+    tree = faulty.strike("self", signal.SIGSTOP, "before", CLOSE_ALL)(argv=SLEEP, settle=False)
+    faulty.wait_reached(0)
     tree.launcher.kill()
     tree.assert_gone()

@@ -21,6 +21,10 @@ The pieces, one module each:
 `spawn`     `run`, `run_many`, `Running` for commands without a tree; `spawn` with exact descriptors.
 `kernel`    `Process` (a pidfd), children, parents, states, and the reaping that proves that nothing is left.
 `seccomp`   a real filter that makes the kernel deny named system calls, as a command prefix.
+`faulty`    a pdwrap in which something fails, or somebody is lost, at a named place (fixture ``faulty``).
+`foreign`   launchers that are programs of their own, in Python, Go and Node.
+`containers`, `pty_session`, `terminal_player`  what runs in a pid namespace, and at a terminal.
+`fakes`, `fakes_sidecar`, `kinship`, `forked`   for tests of a part: doubles, a made-up process tree, a child.
 
 Every role holds the write end of the tree pipe, so its end-of-file proves that all of them are gone. The test process
 is a child subreaper: what a tree loses falls to us, and after each test a fixture fails if anything did.

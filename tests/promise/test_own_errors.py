@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.harness import HERE, READY, Starter, Tree, shell
+from pdwrap import lifecycle
+from tests.harness import READY, Tree, shell
+from tests.harness.faulty import Faulty, Place, place
 from tests.promise.test_ends import FAMILY
 
 SHORT = {"PDWRAP_GRACE": "0.5s"}
-Sabotaged = Callable[..., Starter]
 
-
-@pytest.fixture
-def sabotaged() -> Iterator[Sabotaged]:
-    """`sabotaged(place, state, when, error)` starts trees with a pdwrap that fails there (harness/sabotage.py)."""
-    starters: list[Starter] = []
-
-    def make(place: str, state: str = "-", when: object = "-", error: str = "memory") -> Starter:
-        script = str(HERE / "sabotage.py")
-        starters.append(Starter([sys.executable, "-I", script, place, state, str(when), error]))
-        return starters[-1]
-
-    yield make
-    for each in starters:
-        each.close()
+INNER = place("fork_mode.inner_loop.Inner._take_time")
+OUTER = place("fork_mode.outer_loop.Outer._take_time")
+EITHER = pytest.mark.parametrize("where", [INNER, OUTER], ids=["inner", "outer"])
 
 
 def assert_ended(tree: Tree) -> None:
@@ -41,150 +30,154 @@ def assert_ended(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("error", ["memory", "descriptors", "pipe", "bug", "interrupt"])
-@pytest.mark.parametrize("place", ["fork_mode.inner_loop.Inner._take_time", "fork_mode.outer_loop.Outer._take_time"])
-def test_while_running(sabotaged: Sabotaged, tmp_path: Path, place: str, error: str) -> None:
+@pytest.mark.parametrize(("where", "wakes"), [(INNER, signal.SIGCONT), (OUTER, signal.SIGUSR2)], ids=["inner", "outer"])
+def test_while_running(faulty: Faulty, tmp_path: Path, where: Place, wakes: int, error: str) -> None:
     """E8: either supervisor fails while the backend runs."""
     when = tmp_path / "now"
-    tree = sabotaged(place, "running", when, error)("plain", *FAMILY, env=SHORT)
+    tree = faulty.fail(where, lifecycle.RUNNING, when=when, error=error)("plain", *FAMILY, env=SHORT)
     when.touch()
-    tree.order(f"signal {signal.SIGUSR2}" if place.startswith("outer") else f"signal {signal.SIGCONT}")
+    tree.order(f"signal {wakes}")
     assert_ended(tree)
 
 
-@pytest.mark.parametrize("place", ["fork_mode.inner_loop.Inner._take_time", "fork_mode.outer_loop.Outer._take_time"])
-def test_while_ending(sabotaged: Sabotaged, place: str) -> None:
+@EITHER
+def test_while_ending(faulty: Faulty, where: Place) -> None:
     """E8: either supervisor fails during the grace."""
-    tree = sabotaged(place, "ending")("stubborn", *FAMILY, env=SHORT)
+    tree = faulty.fail(where, lifecycle.ENDING)("stubborn", *FAMILY, env=SHORT)
     tree.launcher.kill()
     assert_ended(tree)
 
 
-@pytest.mark.parametrize("place", ["fork_mode.inner_loop.Inner._take_time", "fork_mode.outer_loop.Outer._take_time"])
-def test_while_killing(sabotaged: Sabotaged, place: str) -> None:
+@EITHER
+def test_while_killing(faulty: Faulty, where: Place) -> None:
     """E8: either supervisor fails after the grace."""
-    tree = sabotaged(place, "killing")("stubborn", *FAMILY, env={"PDWRAP_GRACE": "0.05s"})
+    tree = faulty.fail(where, lifecycle.KILLING)("stubborn", *FAMILY, env={"PDWRAP_GRACE": "0.05s"})
     tree.launcher.kill()
     tree.assert_gone()
+    faulty.assert_reached()
     assert "Traceback" not in tree.stderr
 
 
-@pytest.mark.parametrize("state", ["told", "sweeping"])
-def test_inner_after_a_signal_or_the_backends_end(sabotaged: Sabotaged, state: str) -> None:
+@pytest.mark.parametrize("state", [lifecycle.TOLD, lifecycle.SWEEPING])
+def test_inner_after_a_signal_or_the_backends_end(faulty: Faulty, state: str) -> None:
     """E8: the inner fails after it forwarded a SIGTERM, or while it sweeps."""
-    name = "stubborn" if state == "told" else "plain"
-    tree = sabotaged("fork_mode.inner_loop.Inner._take_time", state)(name, *FAMILY, env=SHORT)
+    name = "stubborn" if state == lifecycle.TOLD else "plain"
+    tree = faulty.fail(INNER, state)(name, *FAMILY, env=SHORT)
     tree.order(f"signal {signal.SIGTERM}")
     assert_ended(tree)
 
 
-def test_inner_while_it_waits_for_leftovers(sabotaged: Sabotaged) -> None:
+def test_inner_while_it_waits_for_leftovers(faulty: Faulty) -> None:
     """E8: the inner fails after the backend has exited, with `--leftovers wait`."""
-    start = sabotaged("fork_mode.inner_loop.Inner._take_time", "waiting")
+    start = faulty.fail(INNER, lifecycle.WAITING)
     tree = start("plain", *FAMILY, env={**SHORT, "PDWRAP_LEFTOVERS": "wait"})
     tree.order(f"signal {signal.SIGTERM}")
     assert_ended(tree)
 
 
-def test_outer_while_it_sweeps(sabotaged: Sabotaged) -> None:
+def test_outer_while_it_sweeps(faulty: Faulty) -> None:
     """E8: the inner is lost, the outer does its work, and fails."""
-    tree = sabotaged("fork_mode.outer_loop.Outer._take_time", "sweeping")("plain", *FAMILY, env=SHORT)
+    tree = faulty.fail(OUTER, lifecycle.SWEEPING)("plain", *FAMILY, env=SHORT)
     tree.inner.kill()
     tree.assert_gone()
+    faulty.assert_reached()
     assert "Traceback" not in tree.stderr
 
 
 @pytest.mark.parametrize(
-    "place",
+    "where",
     [
-        "fork_mode.inner_actions.InnerActions.first_signal",
-        "fork_mode.inner_actions.InnerActions.report_ending",
-        "fork_mode.inner_actions.InnerActions.set_deadline",
-        "fork_mode.inner_actions.InnerActions.announce",
-        "fork_mode.inner_actions.InnerActions.kill",
-        "fork_mode.inner_actions.InnerActions.report_killing",
-        "fork_mode.inner_actions.InnerActions.report_done",
-        "fork_mode.inner_loop.Inner._take_children",
-        "fork_mode.outer_loop.Outer._take_children",
-        "fork_mode.outer_actions.OuterActions.tell_inner",
-        "fork_mode.outer_actions.OuterActions.allow_grace",
-        "messages.Log.ending",
-        "messages.Log.done",
+        place("fork_mode.inner_actions.InnerActions.first_signal"),
+        place("fork_mode.inner_actions.InnerActions.report_ending"),
+        place("fork_mode.inner_actions.InnerActions.set_deadline"),
+        place("fork_mode.inner_actions.InnerActions.announce"),
+        place("fork_mode.inner_actions.InnerActions.kill"),
+        place("fork_mode.inner_actions.InnerActions.report_killing"),
+        place("fork_mode.inner_actions.InnerActions.report_done"),
+        place("fork_mode.inner_loop.Inner._take_children"),
+        place("fork_mode.outer_loop.Outer._take_children"),
+        place("fork_mode.outer_actions.OuterActions.tell_inner"),
+        place("fork_mode.outer_actions.OuterActions.allow_grace"),
+        place("messages.Log.ending"),
+        place("messages.Log.done"),
     ],
 )
-def test_one_act_fails(sabotaged: Sabotaged, tmp_path: Path, place: str) -> None:
+def test_one_act_fails(faulty: Faulty, tmp_path: Path, where: Place) -> None:
     """E8: on the launcher's death one step of the ending fails, whichever."""
     when = tmp_path / "now"
-    tree = sabotaged(place, "-", when)("stubborn", *FAMILY, env={"PDWRAP_GRACE": "0.1s"})
+    tree = faulty.fail(where, when=when)("stubborn", *FAMILY, env={"PDWRAP_GRACE": "0.1s"})
     when.touch()
     tree.launcher.kill()
     tree.assert_gone()
+    faulty.assert_reached()
     assert "Traceback" not in tree.stderr
 
 
 @pytest.mark.parametrize("error", ["memory", "processes"])
 @pytest.mark.parametrize(
-    "place",
+    "where",
     [
-        "fork_mode.placement.start_leader",
-        "fork_mode.placement.move",
-        "fork_mode.placement.Placement.leave",
-        "linux.descriptors.close_all_but",
-        "fork_mode.inner_start.wait_for_release",
-        "fork_mode.inner_loop.Inner.look_once_more",
-        "fork_mode.inner_loop.Inner._hold_only",
-        "fork_mode.outer_loop.Outer.__init__",
-        "fork_mode.outer_loop.Outer.run",
-        "launcher.find_launcher",
-        "fork_mode.start._own_children",
-        "fork_mode.start._be_inner",
+        place("fork_mode.placement.start_leader"),
+        place("fork_mode.placement.move"),
+        place("fork_mode.placement.Placement.leave"),
+        place("linux.descriptors.close_all_but"),
+        place("fork_mode.inner_start.wait_for_release"),
+        place("fork_mode.inner_loop.Inner.look_once_more"),
+        place("fork_mode.inner_loop.Inner._hold_only"),
+        place("fork_mode.outer_loop.Outer.__init__"),
+        place("fork_mode.outer_loop.Outer.run"),
+        place("launcher.find_launcher"),
+        place("fork_mode.start._own_children"),
+        place("fork_mode.start._be_inner"),
     ],
 )
-def test_while_starting(sabotaged: Sabotaged, place: str, error: str) -> None:
+def test_while_starting(faulty: Faulty, where: Place, error: str) -> None:
     """E8, T4: a step of the start fails: nothing is left, and the caller sees a failure that is no backend's."""
-    tree = sabotaged(place, error=error)(argv=shell(f"{READY}; exec sleep 60"), env=SHORT, settle=False)
+    tree = faulty.fail(where, error=error)(argv=shell(f"{READY}; exec sleep 60"), env=SHORT, settle=False)
     raw = tree.status()
     tree.assert_gone()
+    faulty.assert_reached()
     assert "Traceback" not in tree.stderr
     assert tree.stderr.startswith("pdwrap: ")
     assert os.waitstatus_to_exitcode(raw) == 125
 
 
 PLACES = [
-    ("fork", "launcher.find_launcher"),
-    ("fork", "linux.procfs.open_children"),
-    ("fork", "fork_mode.placement.start_leader"),
-    ("exec", "launcher.find_launcher"),
-    ("exec", "linux.procfs.open_children"),
-    ("exec", "linux.descriptors.close_all_but"),
+    ("fork", place("launcher.find_launcher")),
+    ("fork", place("linux.procfs.open_children")),
+    ("fork", place("fork_mode.placement.start_leader")),
+    ("exec", place("launcher.find_launcher")),
+    ("exec", place("linux.procfs.open_children")),
+    ("exec", place("linux.descriptors.close_all_but")),
 ]
 
 
 @pytest.mark.parametrize(("error", "limit"), [("descriptors", True), ("processes", True), ("denied", False)])
-@pytest.mark.parametrize(("chosen", "place"), PLACES, ids="-".join)
+@pytest.mark.parametrize(("chosen", "where"), PLACES, ids="-".join)
 def test_limits_are_named_where_one_is_the_cause(
-    sabotaged: Sabotaged,
+    tmp_path: Path,
     chosen: str,
-    place: str,
+    where: Place,
     error: str,
     limit: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
     """T4: in every process of the start: `raise that limit` is not said of what no limit has caused."""
-    start = sabotaged(place, error=error)
-    start.mode = chosen
-    tree = start(argv=["sleep", "60"], options=[f"--{chosen}"], settle=False)
-    assert os.waitstatus_to_exitcode(tree.status()) == 125
-    tree.assert_gone()
-    assert tree.stderr.count("\n") == 1
-    assert "nothing was started" in tree.stderr
-    assert ("raise that limit, or free some" in tree.stderr) == limit
+    with closing(Faulty(chosen, tmp_path)) as faulty:
+        tree = faulty.fail(where, error=error)(argv=["sleep", "60"], settle=False)
+        assert os.waitstatus_to_exitcode(tree.status()) == 125
+        tree.assert_gone()
+        faulty.assert_reached()
+        assert tree.stderr.count("\n") == 1
+        assert "nothing was started" in tree.stderr
+        assert ("raise that limit, or free some" in tree.stderr) == limit
 
 
-def test_status_of_an_error(sabotaged: Sabotaged, tmp_path: Path) -> None:
+def test_status_of_an_error(faulty: Faulty, tmp_path: Path) -> None:
     """T4: a failure of pdwrap's own while the backend runs shows as 125."""
-    for place in ("fork_mode.inner_loop.Inner._take_time", "fork_mode.outer_loop.Outer._take_time"):
-        when = tmp_path / place
-        tree = sabotaged(place, "running", when)("plain", env=SHORT)
+    for where in (INNER, OUTER):
+        when = tmp_path / where
+        tree = faulty.fail(where, lifecycle.RUNNING, when=when)("plain", env=SHORT)
         when.touch()
         tree.order(f"signal {signal.SIGCONT}")
-        assert os.waitstatus_to_exitcode(tree.status()) == 125, place
+        assert os.waitstatus_to_exitcode(tree.status()) == 125, where
         assert_ended(tree)

@@ -8,17 +8,18 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness import HERE, Outcome, role, run
+from tests.harness import Outcome, role, run
+from tests.harness.faulty import Faulty, place
 
 PIPE, FULL = "pipe", "full"
 BOTH = pytest.mark.parametrize("unread", [PIPE, FULL])
+STARTS_SIDECAR = place("exec_mode.sidecar_pipes.SidecarPipes.__init__")
 RAISED = {PIPE: signal.SIGPIPE, FULL: signal.SIGXFSZ}
 
 Start = Callable[..., Outcome]
@@ -93,12 +94,10 @@ def test_nothing_is_pending(pdwrap: list[str], with_stderr: Start, unread: str) 
 
 @BOTH
 @pytest.mark.modes("exec")
-def test_somebody_elses_is_kept(mode: str, with_stderr: Start, tmp_path: Path, unread: str) -> None:
+def test_somebody_elses_is_kept(faulty: Faulty, with_stderr: Start, unread: str) -> None:
     """T2: somebody sends the same signal during the start: it arrives, though one of ours is pending as well."""
-    for attempt in range(4):
-        once = tmp_path / f"once-{attempt}"
-        place = ["before", "exec_mode.sidecar_pipes.SidecarPipes.__init__", str(once)]
-        struck = [sys.executable, "-I", str(HERE / "struck.py"), "pdwrap", str(int(RAISED[unread])), *place]
-        outcome = with_stderr([*struck, f"--{mode}", "-v", "--", *role("plain")], unread)
-        assert once.exists()
+    for _ in range(4):
+        struck = faulty.strike("pdwrap", RAISED[unread], "before", STARTS_SIDECAR).pdwrap
+        outcome = with_stderr([*struck, "-v", "--", *role("plain")], unread)
         assert outcome.code == -RAISED[unread]
+    faulty.assert_reached()
