@@ -1,26 +1,36 @@
-"""What a person types: `pdwrap-localai PATH... [--check | --unwrap] [-- PDWRAP-OPTIONS]`."""
+"""What a person types: `pdwrap-localai [PATH...] [--check | --unwrap | --follow] [-- PDWRAP-OPTIONS]`."""
 
 import io
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import click
 
 from pdwrap import __version__
-from pdwrap.cli import click_parser
-from pdwrap.exec_mode.start import MEANINGLESS
-from pdwrap.exit_status import Refusal
-from pdwrap.localai import own_command, wrap
-from pdwrap.localai.backends import Target, find
-from pdwrap.localai.errors import Trouble, from_error, shown
+from pdwrap.localai import backends, own_command, treat
+from pdwrap.localai.errors import Trouble, shown
+from pdwrap.localai.follow import follow
+from pdwrap.localai.options import Options
 
 HELP = """Put pdwrap in front of LocalAI's backends, so that they end when LocalAI dies.
 
 PATH is a folder of backends, one backend's folder, or a file; NAME:/path/file as in --external-grpc-backends, too.
-Each run.sh becomes a wrapper; what it was stays beside it as run.sh.pdwrap-original.
+Without one, the folders that LocalAI's variables name (LOCALAI_BACKENDS_PATH, LOCALAI_BACKENDS_SYSTEM_PATH), or its
+defaults. Each run.sh becomes a wrapper; what it was stays beside it as run.sh.pdwrap-original.
 
-What follows -- are pdwrap's options. Without --fork it is exec mode, as LocalAI reads a backend's memory by the pid
-that it started; without --parent the launcher is the wrapper's parent. Do it again after an upgrade of a backend.
+What follows -- are pdwrap's options. Without any, each backend keeps those of before; a bare -- drops them. Do it again
+after an upgrade of a backend, or let --follow do it.
+
+Where LocalAI itself can be started by pdwrap there is nothing to wrap: pdwrap --grace 60s -- local-ai run
+
+\b
+Examples:
+  pdwrap-localai /var/lib/local-ai/backends           wrap all of them
+  pdwrap-localai backends -- --grace 30s              with options of pdwrap's
+  pdwrap-localai --check                              which are wrapped, where LocalAI looks for them
+  pdwrap-localai --follow backends                    and what is installed or upgraded from now on
+  pdwrap-localai --unwrap backends/llama-cpp          as it was
 
 Exit status: 0 all of them are as wanted, 1 one is not (a line says which and why), 2 bad usage.
 """
@@ -37,87 +47,57 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = click.Command(
         "pdwrap-localai",
         params=[
-            click.Argument(["paths"], nargs=-1, required=True, type=click.UNPROCESSED, metavar="PATH..."),
+            click.Argument(["paths"], nargs=-1, type=click.UNPROCESSED, metavar="[PATH]..."),
             click.Option(["--check"], is_flag=True, help="Only tell which are wrapped."),
             click.Option(["--unwrap"], is_flag=True, help="Put back what was there."),
+            click.Option(
+                ["--follow", "stay"], is_flag=True, help="Stay, and wrap what appears or is replaced, at once."
+            ),
+            click.Option(["--shared"], is_flag=True, help="Also where others than the owner and root can write."),
         ],
         help=HELP,
-        options_metavar="[--check | --unwrap]",
+        options_metavar="[--check | --unwrap | --follow]",
         epilog="pdwrap's options are told by: pdwrap --help",
-        callback=lambda paths, check, unwrap: _run(paths, words[at + 1 :], check=check, unwrap=unwrap),
+        callback=lambda paths, **flags: _run(paths, words[at + 1 :] if at < len(words) else None, **flags),
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    command = click.version_option(__version__, prog_name="pdwrap-localai")(command)
+    command = click.version_option(__version__, prog_name="pdwrap-localai", message="%(prog)s %(version)s")(command)
     try:
         status: int = command.main(words[:at], prog_name="pdwrap-localai", standalone_mode=False)
     except click.ClickException as error:
-        _say(f"{error.format_message()} (see pdwrap-localai --help)", error=True)
+        say(f"{error.format_message()} (see pdwrap-localai --help)", error=True)
         return USAGE
-    except (Refusal, Trouble) as error:
-        _say(str(error), error=True)
+    except Trouble as error:
+        say(str(error), error=True)
         return USAGE
     except (click.Abort, KeyboardInterrupt):
-        _say("interrupted: each backend is as it was, or done", error=True)
+        say("interrupted: each backend is as it was, or done", error=True)
+        return NOT_ALL
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter says so once more when it ends
         return NOT_ALL
     return status
 
 
-def _run(paths: Sequence[str], options: list[str], *, check: bool, unwrap: bool) -> int:
-    if check and unwrap:
-        raise click.UsageError("--check and --unwrap at once: give one of them")
-    if (check or unwrap) and options:
+def _run(paths: Sequence[str], words: list[str] | None, *, check: bool, unwrap: bool, stay: bool, shared: bool) -> int:
+    if check + unwrap + stay > 1:
+        raise click.UsageError("--check, --unwrap and --follow at once: give one of them")
+    if (check or unwrap) and words:
         raise click.UsageError("options after -- are for wrapping: leave them out with --check and --unwrap")
-    if check:
-        return _each(paths, wrap.check)
-    if unwrap:
-        return _each(paths, lambda target: (True, wrap.unwrap(target)))
-    wanted, parent = read(options)
-    pdwrap = own_command.find()
-    return _each(paths, lambda target: (True, wrap.wrap(target, pdwrap, wanted, parent=parent)))
+    given = None if words is None else Options.read(words)
+    if not paths:
+        paths = backends.named_by_localai(os.environ)
+        if not paths:
+            raise click.UsageError("no PATH, no variable of LocalAI's, no ./backends: name the folder of backends")
+        say(f"taking {' and '.join(map(shown, paths))}")
+    verb = treat.CHECK if check else treat.UNWRAP if unwrap else treat.WRAP
+    pdwrap = [] if unwrap else own_command.find()
+    task = treat.Task(verb, pdwrap, given, shared, say)
+    if stay:
+        return follow(paths, task)
+    return NOT_ALL if [path for path in paths if not treat.path(path, task)] else FINE
 
 
-def read(options: list[str]) -> tuple[list[str], bool]:
-    """Check pdwrap's options now rather than when LocalAI starts a backend.
-
-    Returns:
-        The options with exec mode before them where none is given, and whether to name the shell's parent.
-
-    Raises:
-        Refusal: pdwrap would not take them.
-
-    """
-    settings, command = click_parser.parse([*options, "--", "backend"])
-    if command != ["backend"]:
-        raise Refusal(f"{shown(command[0])!r} is no option of pdwrap: only options can follow --")
-    given = {name: where for name, where in settings.explicit.items() if where.startswith("-")}
-    fork = "mode" in given and settings.mode == "fork"
-    for setting, why in MEANINGLESS.items():
-        if setting in given and not fork:
-            raise Refusal(f"{given[setting]} means nothing in exec mode ({why}): leave it out, or add --fork")
-    return (options if "mode" in given else ["--exec", *options]), "parent" not in given
-
-
-def _each(paths: Sequence[str], act: Callable[[Target], tuple[bool, str]]) -> int:
-    status = FINE
-    for path in paths:
-        try:
-            targets = find(path)
-        except Trouble as trouble:
-            _say(f"{shown(path)}: {trouble}", error=True)
-            status = NOT_ALL
-            continue
-        for target in targets:
-            try:
-                fine, line = act(target)
-                _say(f"{shown(target.label)}: {line}")
-            except (Trouble, OSError) as error:
-                fine = False
-                why = from_error(error) if isinstance(error, OSError) else error
-                _say(f"{shown(target.label)}: {why}", error=True)
-            if not fine:
-                status = NOT_ALL
-    return status
-
-
-def _say(line: str, *, error: bool = False) -> None:
-    click.echo(f"pdwrap: {line}" if error else line, err=error)
+def say(line: str, *, error: bool = False) -> None:
+    """Write a line for a person; the first word of a complaint is who complains."""
+    click.echo(f"pdwrap-localai: {line}" if error else line, err=error)

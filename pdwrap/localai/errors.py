@@ -8,6 +8,14 @@ class Trouble(Exception):  # noqa: N818 - it is not always an error: a backend m
     """One line: what is the matter, and what to do."""
 
 
+class Locked(Trouble):
+    """Somebody else holds the folder's lock: the one trouble that passes by itself."""
+
+
+class FlushError(OSError):
+    """The change was made, and can be seen; the disk did not say that it would outlast a crash of the machine."""
+
+
 def shown(path: str) -> str:
     """Make a name that stays on its line: what cannot be printed is escaped."""
     return "".join(
@@ -17,8 +25,10 @@ def shown(path: str) -> str:
 
 
 def from_error(error: OSError) -> Trouble:
-    """Say why the system refused."""
+    """Say why the system refused, and whether something was changed."""
     reason = error.strerror or str(error)
+    if isinstance(error, FlushError):
+        return Trouble(f"done, but perhaps not to outlast a crash of the machine ({reason}): do it again")
     if error.errno == errno.EROFS:
         reason = "the file system is read-only: remount it, or wrap where the image is built"
     elif error.errno in (errno.EACCES, errno.EPERM):

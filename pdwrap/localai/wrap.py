@@ -1,116 +1,185 @@
-"""The state of one backend; wraps it, and restores it.
+"""Wraps one backend, restores it, and tells whether it is wrapped.
 
-| state    | run.sh                         | the original beside it          |
-|----------|--------------------------------|---------------------------------|
-| wrapped  | a wrapper                      | there                           |
-| plain    | the backend's own              | none, or the same file (broken off before the second step) |
-| replaced | the backend's own              | an older one                    |
-| linked   | a link to another's wrapper    | none                            |
-| lost     | none                           | there                           |
-
-Wrapping is two renames: the original gets its second name, then the wrapper takes the first. Restoring is one.
+Wrapping is two renames: the original gets its second name, then the wrapper takes the first. Restoring is one. If this
+process dies in between, what is there runs, and is found as one of the states.
 """
 
+import contextlib
 import os
 import stat
+from typing import NamedTuple
 
-from pdwrap.localai import script, upgrades
-from pdwrap.localai.backends import Target
-from pdwrap.localai.disk import Folder, opened
-from pdwrap.localai.errors import Trouble, shown
+from pdwrap.localai import script
+from pdwrap.localai.backends import COMPANIONS, RPC_SERVER, RUN
+from pdwrap.localai.disk import Folder
+from pdwrap.localai.errors import FlushError, Trouble, shown
+from pdwrap.localai.files import SAFE_MODE, File
+from pdwrap.localai.options import Options
 from pdwrap.localai.script import SUFFIX
+from pdwrap.localai.state import LINKED, LOST, PLAIN, REPLACED, WRAPPED, Found, found, same
 
-WRAPPED, PLAIN, REPLACED, LINKED, LOST = "wrapped", "not wrapped", "replaced", "linked", "lost"
+#: What LocalAI gives a file that nobody may execute, before it starts it (pkg/model/process.go there).
+_AS_LOCALAI_DOES = 0o700
+_EXECUTE = 0o111
+_READ_AND_WRITE = 0o666
 
 
-def state(folder: Folder, target: Target) -> str:
-    """Tell the state of a backend.
+class Wish(NamedTuple):
+    """What is to stand in a wrapper.
 
-    Raises:
-        Trouble: it is none, or not one that could be wrapped.
+    Attributes:
+        path: where it is, absolute.
+        name: what pdwrap's lines are to call the backend.
+        pdwrap: the command line that starts pdwrap.
+        given: the options that were given now; None: those of before.
+        recorded: those that the record of upgrades remembers; None where it does not.
+        is_known: it was wrapped once, as that record has it.
 
     """
-    name, original = target.name, target.name + SUFFIX
-    here, there = folder.look(name), folder.look(original)
-    if here is None:
-        if there is None:
-            raise Trouble(f"no {shown(name)} in it: LocalAI cannot start it either")
-        return LOST
-    file = folder.look(name, follow=True)
-    if file is None or not stat.S_ISREG(file.st_mode):
-        raise Trouble(f"{shown(name)} is {'a broken link' if file is None else 'no regular file'}")
-    if script.is_wrapper(folder.read(name)):
-        if stat.S_ISLNK(here.st_mode):
-            return LINKED
-        if there is None:
-            raise Trouble(f"wrapped, but {shown(original)} is gone: install the backend anew")
-        return WRAPPED
-    if there is None:
-        return REPLACED if upgrades.knows(target) else PLAIN
-    if not (stat.S_ISREG(there.st_mode) or stat.S_ISLNK(there.st_mode)):
-        raise Trouble(f"{shown(original)} is in the way, and not ours: remove it")
-    return PLAIN if _same(folder, name, original) else REPLACED
+
+    path: str
+    name: str
+    pdwrap: list[str]
+    given: Options | None
+    recorded: list[str] | None
+    is_known: bool
+
+    def text(self, kept: script.Kept) -> bytes:
+        """Write the wrapper with what is to be found in it again."""
+        options = self.given or Options.read(kept.options)
+        return script.make(self.path, [*self.pdwrap, *options.command(self.name)], kept, parent=not options.parent)
 
 
-def check(target: Target) -> tuple[bool, str]:
-    """Tell whether the backend runs under pdwrap, and say it."""
-    with opened(target.folder) as folder:
-        found = state(folder, target)
-        if found == WRAPPED:
-            command, options = script.command(folder.read(target.name))
-            gone = [path for path in command if path.startswith("/") and not os.path.exists(path)]
-            if gone or not command:
-                return False, f"wrapped, but pdwrap is gone: {shown(' '.join(gone))}: wrap it again"
-            if folder.look(target.name + SUFFIX, follow=True) is None:
-                return False, f"wrapped, but {shown(target.name + SUFFIX)} is a broken link"
-            return True, f"wrapped ({shown(options)})"
-        if found == LINKED:
+def check(folder: Folder, name: str, wish: Wish) -> tuple[bool, str]:
+    """Tell whether the backend runs under pdwrap, and say it.
+
+    A wrapper is one only if it is what would be written, byte for byte, and nobody else can write it: its first lines
+    can be written by anybody.
+    """
+    with found(folder, name, known=wish.is_known) as seen:
+        if seen.state == WRAPPED and seen.wrapper and seen.file:
+            return _check_wrapper(folder, seen, seen.wrapper, wish)
+        if seen.state == LINKED:
             return True, "wrapped, by way of its link"
-        if found == LOST:
-            return False, f"{shown(target.name)} is gone, its original is there: --unwrap puts it back"
-        _refuse_unfit(folder, target)
-        return False, "replaced by an upgrade since it was wrapped" if found == REPLACED else PLAIN
+        if seen.state == LOST:
+            return False, f"{shown(name)} is gone, its original is there: --unwrap puts it back"
+        _refuse_unfit(folder, name, seen)
+        return False, "replaced by an upgrade since it was wrapped" if seen.state == REPLACED else PLAIN
 
 
-def wrap(target: Target, pdwrap: list[str], options: list[str], *, parent: bool) -> str:
-    """Put pdwrap in front of the backend, and say what was done."""
-    name, original = target.name, target.name + SUFFIX
-    text = script.make(target.folder, original, pdwrap, options, parent=parent)
-    with opened(target.folder) as folder:
-        found = state(folder, target)
-        said = {WRAPPED: "wrapped anew", PLAIN: "wrapped", REPLACED: "wrapped again, after an upgrade"}.get(found, "")
-        if found == LINKED:
-            return "wrapped already, by way of its link"
-        if found == LOST:
+def _check_wrapper(folder: Folder, seen: Found, wrapper: os.stat_result, wish: Wish) -> tuple[bool, str]:
+    command = script.command(seen.text)
+    gone = [path for path in command if path.startswith("/") and not os.path.exists(path)]
+    if gone or not command:
+        return False, f"wrapped, but pdwrap is gone: {shown(' '.join(gone))}: wrap it again"
+    try:
+        kept = script.kept(seen.text)
+        options = Options.read(kept.options)
+        ours = not kept.was_exec and seen.text == wish.text(kept)
+    except (ValueError, Trouble):
+        ours = False
+    if not ours:
+        return False, "not ours: not what would be written here and now (by hand, another version): wrap it again"
+    if stat.S_IMODE(wrapper.st_mode) & ~SAFE_MODE or wrapper.st_uid not in (0, folder.status.st_uid):
+        return False, "not ours: others can write its wrapper: wrap it again"
+    if not seen.file or not seen.file.status.st_mode & _EXECUTE:
+        return False, "wrapped, but what it stands for is not executable: wrap it again"
+    return True, f"wrapped ({shown(options.shown())})" if kept.options else "wrapped"
+
+
+def wrap(folder: Folder, name: str, wish: Wish) -> tuple[str, list[str] | None]:
+    """Put pdwrap in front of the backend.
+
+    Returns:
+        What was done, and the options that it has now, for the record.
+
+    """
+    with found(folder, name, known=wish.is_known) as seen:
+        if seen.state == LINKED:
+            return "wrapped already, by way of its link", None
+        if seen.state == LOST or seen.file is None:
             raise Trouble(f"{shown(name)} is gone, its original is there: --unwrap puts it back")
-        if found == WRAPPED and folder.read(name) == text:
-            said = "wrapped already"
-        elif found == WRAPPED:
-            _write(folder, target, text)
-        else:
-            _refuse_unfit(folder, target)
-            try:
-                if not _same(folder, name, original):
-                    folder.keep(name, original)
-                _write(folder, target, text)
-            except OSError:
-                if _same(folder, name, original):  # not so if the wrapper is there, and only could not be flushed
-                    folder.remove(original)
-                raise
+        if seen.state == WRAPPED and seen.linked and script.is_wrapper(seen.file.beginning()):
+            folder.rename(name + SUFFIX, name)
+            return "restored: it is a link to another's run.sh, which is wrapped by now", None
+        if seen.state != WRAPPED:
+            _refuse_unfit(folder, name, seen)
+        before = _before(seen, wish)
+        kept = script.Kept(wish.given.words if wish.given else before.options, mode=before.mode)
+        said = _put(folder, name, seen, wish, kept)
+        if seen.state == REPLACED and wish.is_known and wish.recorded is None and wish.given is None:
+            said += " (with which options before, an old record does not tell)"
+        if before.was_exec and wish.given is None:
+            said += ": in fork mode now (exec mode was this tool's default; `-- --exec` keeps it)"
+        return said, kept.options
+
+
+def _before(seen: Found, wish: Wish) -> script.Kept:
+    """Tell what is remembered of the backend, by its wrapper, else by the record."""
+    if seen.state == WRAPPED:
+        try:
+            return script.kept(seen.text)
+        except ValueError:
+            if wish.given is None:
+                raise Trouble("wrapped, but its options cannot be read: give them anew, after --") from None
+    return script.Kept(wish.recorded or [])
+
+
+def _put(folder: Folder, name: str, seen: Found, wish: Wish, kept: script.Kept) -> str:
+    """Write the wrapper, and before it the original's second name."""
+    assert seen.file  # noqa: S101 - a lost one was refused
+    original = name + SUFFIX
+    text = wish.text(kept)  # refuses options that pdwrap would not take, before anything is touched
+    mode = stat.S_IMODE(seen.file.status.st_mode)
+    if not mode & _EXECUTE:
+        _make_executable(folder, name, seen)
+        kept = kept._replace(mode=mode)
+        text = wish.text(kept)
+        seen = seen._replace(file=File(seen.file.fd, os.fstat(seen.file.fd)))
+    assert seen.file  # noqa: S101
+    if seen.state == WRAPPED:
+        if seen.text == text and seen.wrapper and not stat.S_IMODE(seen.wrapper.st_mode) & ~SAFE_MODE:
+            folder.clear(name, original)
+            return "wrapped already"
+        folder.write(name, text, seen.file)
         folder.clear(name, original)
-    upgrades.note(target, wrapped=True)
-    return said
+        return "wrapped anew"
+    try:
+        if not same(folder, name, original, seen.file):
+            _keep(folder, name, original, seen.file)
+        folder.write(name, text, seen.file)
+    except FlushError:
+        raise  # the wrapper is there
+    except OSError:
+        with contextlib.suppress(OSError):
+            if not mode & _EXECUTE:
+                os.fchmod(seen.file.fd, mode)
+            folder.remove(original)
+        raise
+    folder.clear(name, original)
+    return "wrapped" if seen.state == PLAIN else "wrapped again, after an upgrade"
 
 
-def unwrap(target: Target) -> str:
+def _keep(folder: Folder, name: str, original: str, file: File) -> None:
+    try:
+        folder.keep(name, original, file)
+    except FlushError as error:
+        raise OSError(error.errno, error.strerror) from None  # no wrapper yet: what was done is undone
+
+
+def unwrap(folder: Folder, name: str, *, known: bool) -> str:
     """Put the original back, and say what was done."""
-    name, original = target.name, target.name + SUFFIX
-    with opened(target.folder) as folder:
-        found = state(folder, target)
-        if found in (WRAPPED, LOST):
-            folder.rename(original, name)
+    original = name + SUFFIX
+    with found(folder, name, known=known) as seen:
+        if seen.state in (WRAPPED, LOST):
+            try:
+                folder.rename(original, name)
+            except FlushError:
+                _give_back_mode(seen)
+                raise
+            _give_back_mode(seen)
             said = "restored"
-        elif found == REPLACED and folder.look(original):
+        elif seen.state == REPLACED and folder.look(original):
             folder.remove(original)
             said = "not wrapped: replaced by an upgrade; the older original was removed"
         else:
@@ -118,37 +187,38 @@ def unwrap(target: Target) -> str:
                 folder.remove(original)
             said = PLAIN
         folder.clear(name, original)
-    upgrades.note(target, wrapped=False)
     return said
 
 
-def _write(folder: Folder, target: Target, text: bytes) -> None:
-    like = folder.look(target.name + SUFFIX, follow=True)
-    if like is None:
-        raise Trouble(f"{shown(target.name + SUFFIX)} is a broken link")
-    folder.write(target.name, text, like)
+def _refuse_unfit(folder: Folder, name: str, seen: Found) -> None:
+    """Refuse what a wrapper would break, or what somebody has put pdwrap in front of already."""
+    if seen.text.startswith(b"#!") and b"pdwrap" in seen.text:
+        raise Trouble(f"{shown(name)} names pdwrap itself, but was not made by this: undo that by hand first")
+    beside = name not in (RUN, RPC_SERVER) and folder.look(RUN)
+    if beside and seen.text.startswith(b"\x7fELF") and folder.look("lib/ld.so", follow=True):
+        # The loader takes ELF files alone: "invalid ELF header".
+        raise Trouble(
+            f"{shown(name)} is started by lib/ld.so, which takes no script: put pdwrap before local-ai instead"
+        )
+    if seen.file and not seen.file.status.st_mode & _EXECUTE and (seen.linked or name in COMPANIONS):
+        raise Trouble(f"{shown(name)} is not executable: chmod +x it first")
 
 
-def _refuse_unfit(folder: Folder, target: Target) -> None:
-    """Refuse what LocalAI would not start as it is, or what somebody has put pdwrap in front of already."""
-    file = folder.look(target.name, follow=True)
-    if file is None or not stat.S_IMODE(file.st_mode) & 0o111:
-        # LocalAI makes such a file executable; under a wrapper it would not see it.
-        raise Trouble(f"{shown(target.name)} is not executable: chmod +x it first")
-    content = folder.read(target.name)
-    if content.startswith(b"#!") and b"pdwrap" in content:
-        raise Trouble(f"{shown(target.name)} names pdwrap itself, but was not made by this: undo that by hand first")
+def _make_executable(folder: Folder, name: str, seen: Found) -> None:
+    """Do what LocalAI does when nobody may execute its file; of ours alone, not by way of a link."""
+    assert seen.file  # noqa: S101
+    if seen.linked or seen.file.status.st_uid != folder.status.st_uid or seen.file.status.st_nlink > 1:
+        raise Trouble(f"{shown(name)} is not executable, and not in its owner's hands alone: chmod +x it first")
+    os.fchmod(seen.file.fd, _AS_LOCALAI_DOES)
 
 
-def _same(folder: Folder, name: str, other: str) -> bool:
-    """Tell whether both names are one file, or one is a copy of the other where links were not to be had."""
-    one, two = folder.look(name), folder.look(other)
-    if one is None or two is None:
-        return False
-    if os.path.samestat(one, two):
-        return True
-    if (one.st_mode, one.st_size, one.st_mtime_ns) != (two.st_mode, two.st_size, two.st_mtime_ns):
-        return False
-    if stat.S_ISLNK(one.st_mode):
-        return folder.target(name) == folder.target(other)
-    return stat.S_ISREG(one.st_mode) and folder.read(name, whole=True) == folder.read(other, whole=True)
+def _give_back_mode(seen: Found) -> None:
+    """Take back what `_make_executable` did. Last: a crash before it leaves a run.sh that runs."""
+    try:
+        mode = script.kept(seen.text).mode if seen.state == WRAPPED else None
+    except ValueError:
+        return
+    if mode is None or seen.file is None or seen.linked:
+        return
+    if stat.S_IMODE(seen.file.status.st_mode) == _AS_LOCALAI_DOES and seen.file.status.st_nlink == 1:
+        os.fchmod(seen.file.fd, mode & (_READ_AND_WRITE if os.geteuid() else _READ_AND_WRITE & SAFE_MODE))

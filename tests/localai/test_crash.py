@@ -1,6 +1,6 @@
 """Wrapping is atomic: killed at each system call, or refused at it, it leaves a run.sh that runs.
 
-The seam is the `os` of `pdwrap.localai.disk`, which alone touches a backend's folder.
+The seam is the `os` of `pdwrap.localai.disk`, `files` and `wrap`, which alone change a backend's folder.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pdwrap.localai import disk, script, wrap
-from pdwrap.localai.backends import Target
+from pdwrap.localai import disk, files, script, wrap
+from pdwrap.localai.options import Options
 from tests.localai.test_wrap import ORIGINAL, RUN, make, snapshot
 
 PDWRAP = ["/bin/true"]
@@ -75,14 +75,22 @@ def refuse(_call: Callable[..., object], _arguments: tuple[object, ...]) -> obje
     raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
-def target(folder: Path) -> Target:
-    """The backend in a folder."""
-    return Target(str(folder), "run.sh", folder.name, None)
-
-
 def wrap_it(folder: Path, options: str = "--exec") -> None:
     """Wrap a backend."""
-    wrap.wrap(target(folder), PDWRAP, [options], parent=True)
+    wish = wrap.Wish(str(folder / "run.sh"), folder.name, PDWRAP, Options.read([options]), None, is_known=False)
+    with held(folder) as opened:
+        wrap.wrap(opened, "run.sh", wish)
+
+
+def unwrap_it(folder: Path) -> str:
+    """Restore a backend."""
+    with held(folder) as opened:
+        return wrap.unwrap(opened, "run.sh", known=False)
+
+
+def held(folder: Path) -> disk.Folder:
+    """Hold a backend's folder; by the real `os`, of which each call counts."""
+    return disk.Folder(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
 
 
 def upgraded(folder: Path) -> None:
@@ -104,8 +112,8 @@ SCENES: dict[str, tuple[Callable[[Path], None], Callable[[Path], object]]] = {
     "wrap a link": (linked, wrap_it),
     "wrap anew": (wrap_it, lambda folder: wrap_it(folder, "--fork")),
     "wrap after an upgrade": (upgraded, wrap_it),
-    "unwrap": (wrap_it, lambda folder: wrap.unwrap(target(folder))),
-    "unwrap after an upgrade": (upgraded, lambda folder: wrap.unwrap(target(folder))),
+    "unwrap": (wrap_it, unwrap_it),
+    "unwrap after an upgrade": (upgraded, unwrap_it),
 }
 
 
@@ -136,7 +144,7 @@ def assert_recovers(folder: Path) -> None:
     wrap_it(folder)
     assert_runs(folder)
     assert sorted(os.listdir(folder)) == sorted({"run.sh", ORIGINAL} | {"real.sh"} & set(os.listdir(folder)))
-    assert wrap.unwrap(target(folder)) == "restored"
+    assert unwrap_it(folder) == "restored"
     assert_runs(folder)
     assert not script.is_wrapper((folder / "run.sh").read_bytes())
     assert not {ORIGINAL, *(name for name in os.listdir(folder) if name.startswith("."))} & set(os.listdir(folder))
@@ -156,7 +164,8 @@ def test_killed_at_each_call(
             try:
                 seam = Seam(at, death)
                 seam.links = links == "links"
-                monkeypatch.setattr(disk, "os", seam)
+                for module in (disk, files, wrap):
+                    monkeypatch.setattr(module, "os", seam)
                 act(folder)
                 os._exit(0)
             finally:
@@ -181,7 +190,8 @@ def test_refused_at_each_call(tmp_path: Path, scene: str, links: str, monkeypatc
         seam.links = links == "links"
         refused = False
         with monkeypatch.context() as patch:
-            patch.setattr(disk, "os", seam)
+            for module in (disk, files, wrap):
+                patch.setattr(module, "os", seam)
             try:
                 act(folder)
             except OSError:

@@ -180,7 +180,8 @@ def assert_port_free(address: str) -> None:
         probe.bind((host, int(port)))
 
 
-MODES = pytest.mark.parametrize("options", [[], ["--", "--fork", "--grace", "1s"]], ids=["exec", "fork"])
+EXEC = ["--", "--exec", "--grace", "1s"]
+MODES = pytest.mark.parametrize("options", [EXEC, ["--", "--grace", "1s"]], ids=["exec", "fork"])
 
 
 @MODES
@@ -188,13 +189,13 @@ def test_launcher_is_killed(
     backend: Path, address: str, launch: Callable[[Path, str], Started], options: list[str]
 ) -> None:
     """E1, E2: the wrapped backend and its worker are gone, and the port is free, when the launcher was killed."""
-    assert command.main([str(backend.parent), *(options or ["--", "--grace", "1s"])]) == 0
+    assert command.main([str(backend.parent), *options]) == 0
     started = launch(backend, address)
     child = int(started.report().split()[1])
     words = started.voice().split(" ")
     assert words[0] == "ready"
     assert words[4:] == ["closed", "/"]
-    if not options:
+    if options is EXEC:
         # T6; LocalAI reads the memory of the pid that it started.
         assert [int(word) for word in words[1:3]] == [child, started.launcher.pid]
     with pytest.raises(OSError, match="in use"):
@@ -219,7 +220,7 @@ def test_launcher_stops_the_backend(
     started.stop()
     assert started.voice() == f"got {signal.SIGTERM.value}"
     assert started.report() == "stopped"
-    if not options:
+    if options is EXEC:
         # Exec mode does not see the backend exit by itself (E5): its worker stays, as it does without pdwrap.
         os.kill(worker, signal.SIGKILL)
     assert started.voice() == ""

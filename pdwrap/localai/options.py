@@ -1,0 +1,57 @@
+"""pdwrap's options as a person gives them, checked now rather than when LocalAI starts a backend."""
+
+import shlex
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pdwrap.cli import click_parser
+from pdwrap.exec_mode.start import MEANINGLESS
+from pdwrap.exit_status import Refusal
+from pdwrap.localai.errors import Trouble, shown
+from pdwrap.options import Settings
+
+_HAS_NAME = "name" in Settings.__slots__
+
+
+class Options(NamedTuple):
+    """The user's options.
+
+    Attributes:
+        words: as they were given.
+        parent: they name the launcher.
+        named: they name the backend.
+
+    """
+
+    words: list[str]
+    parent: bool
+    named: bool
+
+    @classmethod
+    def read(cls, words: Sequence[str]) -> "Options":
+        """Check them.
+
+        Raises:
+            Trouble: pdwrap would not take them.
+
+        """
+        try:
+            settings, command = click_parser.parse([*words, "--", "backend"])
+        except Refusal as refusal:
+            raise Trouble(str(refusal)) from None
+        if command != ["backend"]:
+            raise Trouble(f"{shown(command[0])!r} is no option of pdwrap: only options can follow --")
+        given = {name: where for name, where in settings.explicit.items() if where.startswith("-")}
+        if "mode" in given and settings.mode == "exec":
+            for setting, why in MEANINGLESS.items():
+                if setting in given:
+                    raise Trouble(f"{given[setting]} means nothing in exec mode ({why}): leave it out, or add --fork")
+        return cls(list(words), "parent" in given, "name" in given)
+
+    def command(self, name: str) -> list[str]:
+        """Give them as they stand in a wrapper, after the tool's own."""
+        return list(self.words) if self.named or not _HAS_NAME else ["--name", name, *self.words]
+
+    def shown(self) -> str:
+        """Give them as a person would type them."""
+        return shlex.join(self.words)
