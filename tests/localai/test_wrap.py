@@ -113,7 +113,7 @@ def test_link_beside_another_backend(tmp_path: Path, tool: Wrap) -> None:
 
 
 def test_keeps_mode_group_and_times(tmp_path: Path, tool: Wrap, root: None) -> None:
-    """The wrapper has the mode, group and times of what it stands for, but no set-id bits; its owner is the folder's."""
+    """The wrapper has the mode, group and times of what it stands for, no set-id bits, and the folder's owner."""
     run = make(tmp_path / "one")
     os.chown(run.parent, 1234, -1)
     os.chown(run, 1234, 4321)
