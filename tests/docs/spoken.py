@@ -106,10 +106,10 @@ def lines() -> set[str]:
 
 
 def variables() -> set[str]:
-    """The variables of the environment that mean something to pdwrap."""
+    """The variables of the environment that mean something to pdwrap; the tool for LocalAI has its own page."""
     words = {
         node.value
-        for path in PACKAGE.rglob("*.py")
+        for path in FILES
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
