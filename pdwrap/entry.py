@@ -56,7 +56,7 @@ def _run(settings: options.Settings, command: "list[str]", first_parent: int) ->
     descriptors.hold_standard()
     inherited = Inherited()
     launcher = find_launcher(settings, first_parent, hint=settings.mode == "fork")
-    log = messages.Log(settings, os.path.basename(command[0]))
+    log = messages.Log(settings, settings.name or os.path.basename(command[0]))
     log.watch((launcher.pid or first_parent, launcher.name or procfs.name(first_parent)), launcher.mechanisms)
     if settings.mode == "exec":
         from pdwrap.exec_mode import start as exec_mode

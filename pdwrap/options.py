@@ -1,210 +1,242 @@
-"""The settings, and how each is read from the environment or from an option's text.
+"""The options, one row each: setting, default, reader, option, variable, help. All else is made from the rows.
 
-Pure, and without click: `pdwrap -- CMD` comes through here alone. The command line is `cli`'s business; it hands the
-texts of its options to the same readers, so both say the same of a bad value.
+Who reads them: `read` below, `command_line` (a well-formed command line), `cli.click_parser` (every other one, and
+`--help`), the tests of the documents. To add an option, add a row to `Settings`.
+
+Pure, and on the way to the backend: a row is a few texts, and nothing is read that was not given.
 """
 
+from pdwrap import option
 from pdwrap.exit_status import Refusal
+from pdwrap.option import Option, one_of, some_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
-LOCALAI_WATCH = "LOCALAI_BACKEND_PARENT_WATCH"
-LOCALAI_INTERVAL = "LOCALAI_BACKEND_PARENT_WATCH_INTERVAL"
-FALSE_WORDS = ("false", "0", "no", "off")
-TRUE_WORDS = ("true", "1", "yes", "on", "auto")
-DEFAULT_GRACE = 5.0
-DEFAULT_INTERVAL = 2.0
+# What an option is about: the groups of `--help`, in this order.
+LAUNCHER = "Whose death counts"
+ENDING = "How the backend is ended"
+MODE = "What pdwrap is meanwhile"
+WORDS = "What it says"
+GROUPS = (LAUNCHER, ENDING, MODE, WORDS)
+
+_UNSEEN = "nobody is left to see the backend exit"
+_DIRECT = "signals reach the backend directly"
 
 
 class Settings:
-    """What one run is to do; the defaults are those of the README's table.
+    """What one run is to do; a setting that is not given has its row's default.
 
     Attributes:
-        explicit: where each setting that is no default came from (`--grace`, `PDWRAP_GRACE`), by setting.
-        mode: `fork` or `exec`.
-        signal: the first signal once the launcher has died.
-        grace: seconds from the first signal to SIGKILL.
-        parent: a pid or a name of an ancestor; 0 lives in an outer pid namespace; None is who started us.
-        lifeline: a descriptor whose end-of-file counts as the launcher's death; None is none.
-        watch: `auto`, `poll` or `off`.
-        interval: seconds between two looks, where only looking helps.
-        leftovers: `end`, `wait` or `leave`.
-        rewrite: forward the value in place of the key; 0 drops it.
-        log: `text` or `json`.
-        verbosity: -1 quiet, 0 speaks when it ends something, 1 says what it watches, too.
+        explicit: where each setting that was given came from (`--grace`, `PDWRAP_GRACE`), by setting.
 
     """
-
-    __slots__ = (
-        "explicit",
-        "grace",
-        "interval",
-        "leftovers",
-        "lifeline",
-        "log",
-        "mode",
-        "parent",
-        "rewrite",
-        "signal",
-        "verbosity",
-        "watch",
-    )
 
     def __init__(self) -> None:
         self.explicit: dict[str, str] = {}
-        self.mode = "fork"
-        self.signal = 15
-        self.grace = DEFAULT_GRACE
-        self.parent: int | str | None = None
-        self.lifeline: int | None = None
-        self.watch = "auto"
-        self.interval = DEFAULT_INTERVAL
-        self.leftovers = "end"
-        self.rewrite: dict[int, int] = {}
-        self.log = "text"
-        self.verbosity = 0
+
+    #: `fork` or `exec`. First: some of what follows means nothing in one of them.
+    mode = Option(
+        "fork",
+        (one_of("fork", "exec"), "fork or exec"),
+        group=MODE,
+        flags=(
+            (("--fork",), "fork", "stay as supervisor; the default"),
+            (("--exec",), "exec", "become the backend; sidecars watch"),
+        ),
+        variable="PDWRAP_MODE",
+    )
+    #: A pid or a name of an ancestor; 0 lives in an outer pid namespace; None is who started us.
+    parent = Option(
+        None,
+        option.PARENT,
+        group=LAUNCHER,
+        words=("-p", "--parent"),
+        metavar="auto|PID|NAME",
+        variable="PDWRAP_PARENT",
+        help="an ancestor; auto is who started us",
+    )
+    #: A descriptor whose end-of-file counts as the launcher's death; None is none.
+    lifeline = Option(
+        None,
+        option.DESCRIPTOR,
+        group=LAUNCHER,
+        words=("--lifeline",),
+        metavar="FD",
+        variable="PDWRAP_LIFELINE",
+        help="end-of-file on FD counts as its death, too",
+    )
+    #: `auto`, `poll` or `off`.
+    watch = Option(
+        "auto",
+        option.WATCH,
+        group=LAUNCHER,
+        words=("--watch",),
+        metavar="auto|poll|off",
+        variable="PDWRAP_WATCH",
+        fallback=("LOCALAI_BACKEND_PARENT_WATCH", option.localai_watch),
+        help="how to watch it; off: a lifeline alone counts",
+    )
+    #: Seconds between two looks, where only looking helps.
+    interval = Option(
+        2.0,
+        option.INTERVAL,
+        group=LAUNCHER,
+        words=("-i", "--interval"),
+        metavar="DURATION",
+        variable="PDWRAP_INTERVAL",
+        fallback=("LOCALAI_BACKEND_PARENT_WATCH_INTERVAL", option.interval),
+        help="between two looks, where polling; 2s",
+    )
+    #: The first signal once the launcher has died.
+    signal = Option(
+        15,
+        option.SIGNAL,
+        group=ENDING,
+        words=("-s", "--signal"),
+        metavar="NAME",
+        variable="PDWRAP_SIGNAL",
+        help="first signal; TERM",
+    )
+    #: Seconds from the first signal to SIGKILL.
+    grace = Option(
+        5.0,
+        option.DURATION,
+        group=ENDING,
+        words=("-g", "-k", "--grace"),
+        metavar="DURATION",
+        variable="PDWRAP_GRACE",
+        help="from it to SIGKILL; 5s",
+    )
+    #: `end`, `wait` or `leave`.
+    leftovers = Option(
+        "end",
+        (one_of("end", "wait", "leave"), "end, wait or leave"),
+        group=ENDING,
+        words=("--leftovers",),
+        metavar="end|wait|leave",
+        variable="PDWRAP_LEFTOVERS",
+        fork_only=_UNSEEN,
+        help="what it leaves behind when it exits; end",
+    )
+    #: Forward the value in place of the key; 0 drops it.
+    rewrite = Option(
+        option.NO_RULES,
+        option.REWRITE,
+        group=MODE,
+        words=("--rewrite",),
+        metavar="FROM:TO",
+        variable="PDWRAP_REWRITE",
+        repeatable=True,
+        fork_only=_DIRECT,
+        help="forward TO in place of FROM; TO=0 drops it",
+    )
+    #: Exit statuses that count as 0, and 128+n for death by signal n.
+    success = Option(
+        option.NO_STATUSES,
+        option.STATUSES,
+        group=MODE,
+        words=("--success",),
+        metavar="STATUS",
+        repeatable=True,
+        fork_only=_UNSEEN,
+        help="this status counts as 0; 143: death by SIGTERM",
+    )
+    #: What lines call the backend; empty is the last part of the command.
+    name = Option(
+        "",
+        (some_text, "a name"),
+        group=WORDS,
+        words=("--name",),
+        metavar="NAME",
+        help="what lines call the backend",
+    )
+    #: `text` or `json`.
+    log = Option(
+        "text",
+        (one_of("text", "json"), "text or json"),
+        group=WORDS,
+        words=("--log",),
+        metavar="text|json",
+        variable="PDWRAP_LOG",
+        help="their form; text",
+    )
+    #: -1 quiet, 0 speaks when it ends something, 1 says what it watches, too.
+    verbosity = Option(
+        0,
+        ({"quiet": -1, "verbose": 1}.__getitem__, "-q or -v"),
+        group=WORDS,
+        flags=(
+            (("-q", "--quiet"), "quiet", "errors alone"),
+            (("-v", "--verbose"), "verbose", "say what is watched, too"),
+        ),
+    )
 
 
-def _duration(text: str) -> float:
-    from pdwrap import durations  # only where a duration is given
-
-    return durations.parse(text)
+OPTIONS: "tuple[Option[Any], ...]" = tuple(row for row in vars(Settings).values() if type(row) is Option)
 
 
-def _grace(text: str) -> float:
-    grace = _duration(text)
-    if grace < 0:
-        raise ValueError(text)
-    return grace
-
-
-def _interval(text: str) -> float:
-    interval = _duration(text)
-    if interval <= 0:
-        raise ValueError(text)
-    return interval
-
-
-def _first_signal(text: str) -> int:
-    from pdwrap.linux import signals
-
-    number = signals.parse(text)
-    if number in (signals.SIGSTOP, signals.SIGCHLD, signals.SIGCONT):  # none of them asks anybody to end
-        raise ValueError(text)
-    return number
-
-
-def _parent(text: str) -> int | str:
-    if not text or text.strip() != text:
-        raise ValueError(text)
-    if not (text.isascii() and text.isdigit()):
-        return text
-    if len(text) > len(str(1 << 31)):
-        raise ValueError(text)
-    return int(text)
-
-
-def _descriptor(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) >= 1 << 31:
-        raise ValueError(text)
-    return int(text)
-
-
-def _watch(text: str) -> str:
-    word = text.strip().lower()
-    if word in FALSE_WORDS:
-        return "off"
-    if word in TRUE_WORDS:
-        return "auto"
-    if word == "poll":
-        return word
-    raise ValueError(text)
-
-
-def _rewrite(text: str) -> dict[int, int]:
-    from pdwrap.linux import signals
-
-    rules: dict[int, int] = {}
-    for rule in text.replace(",", " ").split():
-        source, colon, target = rule.partition(":")
-        number = signals.parse(source)
-        if not colon or number in signals.NOT_FORWARDED:
-            raise ValueError(text)
-        rules[number] = 0 if target == "0" else signals.parse(target)
-    if not rules:
-        raise ValueError(text)
-    return rules
-
-
-def _one_of(*words: str) -> "Callable[[str], str]":
-    def read(text: str) -> str:
-        if text not in words:
-            raise ValueError(text)
-        return text
-
-    return read
-
-
-_DURATION_HELP = "a duration like 5s, 500ms or 1m30s, or a number of seconds"
-
-#: Setting, its variable, its option, its reader, what is allowed.
-READERS: "tuple[tuple[str, str, str, Callable[[str], object], str], ...]" = (
-    ("mode", "PDWRAP_MODE", "--fork/--exec", _one_of("fork", "exec"), "fork or exec"),
-    ("signal", "PDWRAP_SIGNAL", "--signal", _first_signal, "a signal that ends, like TERM, INT or 15"),
-    ("grace", "PDWRAP_GRACE", "--grace", _grace, f"{_DURATION_HELP}; not negative"),
-    ("parent", "PDWRAP_PARENT", "--parent", _parent, "an ancestor's pid or name"),
-    ("lifeline", "PDWRAP_LIFELINE", "--lifeline", _descriptor, "the number of an open descriptor"),
-    ("watch", "PDWRAP_WATCH", "--watch", _watch, "auto, poll or off"),
-    ("interval", "PDWRAP_INTERVAL", "--interval", _interval, f"{_DURATION_HELP}; above 0"),
-    ("leftovers", "PDWRAP_LEFTOVERS", "--leftovers", _one_of("end", "wait", "leave"), "end, wait or leave"),
-    ("rewrite", "PDWRAP_REWRITE", "--rewrite", _rewrite, "FROM:TO, two signals; TO may be 0 to drop it"),
-    ("log", "PDWRAP_LOG", "--log", _one_of("text", "json"), "text or json"),
-)
-
-
-def read(environ: "Mapping[str, str]", given: "Mapping[str, str] | None" = None) -> Settings:
+def read(environ: "Mapping[str, str]", given: "Mapping[str, Sequence[str]] | None" = None) -> Settings:
     """Put the settings together; an option wins over its variable, pdwrap's variable over LocalAI's.
+
+    A variable that is empty is none, and one that means nothing in the mode at hand is not read: it was meant for
+    another pdwrap. An option is a person's word: it is refused then.
 
     Args:
         environ: the environment.
-        given: texts from the command line, by setting.
+        given: texts from the command line, by setting, in their order.
 
     Raises:
-        Refusal: a text cannot be read. Names the option or variable, the text, and what is allowed.
+        Refusal: a text cannot be read, or means nothing. Names the option or variable, the text, and what is allowed.
 
     """
     settings = Settings()
-    for setting, variable, option, reader, allowed in READERS:
-        text = given.get(setting) if given else None
-        where = option
-        if text is None:
-            text = environ.get(variable)
-            where = variable
-        if text is not None:
-            try:
-                setattr(settings, setting, reader(text))
-            except ValueError:
-                raise Refusal(f"{where}: {text!r} cannot be read: give {allowed}") from None
-            settings.explicit[setting] = where
-        elif setting == "watch":
-            settings.watch = _localai_watch(environ.get(LOCALAI_WATCH))
-        elif setting == "interval":
-            settings.interval = _localai_interval(environ.get(LOCALAI_INTERVAL))
+    for row in OPTIONS:
+        texts = given.get(row.name) if given else None
+        if texts:
+            where, text = _one(row, texts)
+        elif row.fork_only and settings.mode == "exec":
+            continue
+        else:
+            where, text = row.variable, environ.get(row.variable, "")
+            if not text:
+                _read_fallback(settings, row, environ)
+                continue
+        value = _value(row, where, text)
+        if row.fork_only and settings.mode == "exec" and value != row.default:
+            raise Refusal(f"{where} means nothing in exec mode ({row.fork_only}): leave it out, or use --fork")
+        setattr(settings, row.name, value)
+        settings.explicit[row.name] = where
     return settings
 
 
-def _localai_watch(text: str | None) -> str:
-    """LocalAI's switch: on unless it says no (pkg/grpc/parentwatch.go there)."""
-    return "off" if text is not None and text.strip().lower() in FALSE_WORDS else "auto"
+def _one(row: "Option[Any]", texts: "Sequence[str]") -> tuple[str, str]:
+    """Make one text of those that an option was given, and tell how the option is called."""
+    if not row.flags:
+        return row.words[-1], option.SEVERAL.join(texts) if row.repeatable else texts[-1]
+    typed = [words[0] for words, text, _help in row.flags if text in texts]
+    if len(typed) > 1:
+        raise Refusal(f"{' and '.join(typed)} at once: give one of them")
+    return typed[0], texts[0]
 
 
-def _localai_interval(text: str | None) -> float:
-    """LocalAI's interval: never an error; what cannot be read, or is not above 0, is its default."""
-    if not text:
-        return DEFAULT_INTERVAL
+def _value(row: "Option[Any]", where: str, text: str) -> object:
     try:
-        return _interval(text)
+        return row.read(text)
+    except option.Contradiction as both:
+        raise Refusal(f"{where}: {both.first} and {both.second} at once: give one of them") from None
     except ValueError:
-        return DEFAULT_INTERVAL
+        raise Refusal(f"{where}: {text!r} cannot be read: give {row.allowed}") from None
+
+
+def _read_fallback(settings: Settings, row: "Option[Any]", environ: "Mapping[str, str]") -> None:
+    """Read LocalAI's variable, which never is an error."""
+    if row.fallback:
+        variable, reader = row.fallback
+        try:
+            if text := environ.get(variable):
+                setattr(settings, row.name, reader(text))
+        except ValueError:
+            pass

@@ -1,4 +1,7 @@
-"""The command line, by click. What a text means is decided in `options`, for options and variables alike."""
+"""The command line by click: help, version, mistakes, and all that the small reader (`command_line`) leaves to it.
+
+What is an option, and what a text means, is decided in `options`, for options and variables alike.
+"""
 
 import os
 
@@ -7,53 +10,46 @@ import click
 from pdwrap import __version__, options
 from pdwrap.exit_status import OWN_FAILURE, Refusal
 
-HELP = """Run COMMAND so that it, and everything it started, ends when the process that launched it dies.
+HELP = """Run COMMAND so that it, and all that it started, ends when the process that launched it dies.
 
-The launcher is who started pdwrap, or --parent. Each option can also be set by the variable in brackets.
+\b
+  pdwrap -- ./server --port 8080          ends with whoever started it
+  pdwrap --exec -- ./server               ... and keeps the pid
+  pdwrap --parent local-ai -- ./run.sh    ends with the nearest local-ai above
 """
+EPILOG = "Also by variables, empty ones aside: PDWRAP_MODE=exec, PDWRAP_GRACE=30s, and so on."
+OTHERS = "And"
+FLAG = "__"  # in click's name of a flag, between the setting and the text that the flag stands for
 
 
-def _text(*names: str, variable: str, metavar: str, text: str) -> "click.Option":
-    return click.Option(names, metavar=metavar, help=f"{text}  [{variable}]")
+def _parameters() -> list[click.Parameter]:
+    made: list[click.Parameter] = []
+    for row in options.OPTIONS:
+        if row.words:
+            made.append(click.Option([*row.words, row.name], multiple=True, metavar=row.metavar, help=row.help))
+        made += [
+            click.Option([*words, f"{row.name}{FLAG}{text}"], is_flag=True, help=about)
+            for words, text, about in row.flags
+        ]
+    return made
 
 
-PARAMETERS: list[click.Parameter] = [
-    click.Option(["--fork", "mode"], flag_value="fork", help="Stay as supervisor (the default).  [PDWRAP_MODE]"),
-    click.Option(["--exec", "mode"], flag_value="exec", help="Become the backend; sidecars watch.  [PDWRAP_MODE]"),
-    _text("-s", "--signal", variable="PDWRAP_SIGNAL", metavar="NAME", text="First signal; default TERM."),
-    _text("-g", "--grace", variable="PDWRAP_GRACE", metavar="DURATION", text="From it to SIGKILL; default 5s."),
-    _text("-p", "--parent", variable="PDWRAP_PARENT", metavar="PID|NAME", text="The ancestor whose death counts."),
-    _text("--lifeline", variable="PDWRAP_LIFELINE", metavar="FD", text="End-of-file on FD counts as that death, too."),
-    _text(
-        "--watch",
-        variable="PDWRAP_WATCH, LOCALAI_BACKEND_PARENT_WATCH",
-        metavar="auto|poll|off",
-        text="How to watch the launcher; default auto.",
-    ),
-    _text(
-        "-i",
-        "--interval",
-        variable="PDWRAP_INTERVAL, LOCALAI_BACKEND_PARENT_WATCH_INTERVAL",
-        metavar="DURATION",
-        text="Between two looks, where polling; default 2s.",
-    ),
-    _text(
-        "--leftovers",
-        variable="PDWRAP_LEFTOVERS",
-        metavar="end|wait|leave",
-        text="What the backend leaves behind when it exits; default end.",
-    ),
-    click.Option(
-        ["--rewrite"],
-        multiple=True,
-        metavar="FROM:TO",
-        help="Forward TO in place of FROM; TO=0 drops it. Repeatable.  [PDWRAP_REWRITE]",
-    ),
-    _text("--log", variable="PDWRAP_LOG", metavar="text|json", text="Form of the lines on stderr; default text."),
-    click.Option(["-q", "--quiet"], is_flag=True, help="Say nothing but errors."),
-    click.Option(["-v", "--verbose"], is_flag=True, help="Say what is watched, too."),
-    click.Argument(["command"], nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND [ARG]..."),
-]
+class _Command(click.Command):
+    """Click's command, but for the help: its options in groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each group under its heading; what belongs to no row comes last."""
+        groups = {row.name: row.group for row in options.OPTIONS}
+        for heading in (*options.GROUPS, OTHERS):
+            records = [
+                record
+                for parameter in self.get_params(ctx)
+                if isinstance(parameter, click.Option)
+                and groups.get((parameter.name or "").partition(FLAG)[0], OTHERS) == heading
+                and (record := parameter.get_help_record(ctx)) is not None
+            ]
+            with formatter.section(heading):
+                formatter.write_dl(records)
 
 
 def parse(arguments: list[str]) -> tuple[options.Settings, list[str]]:
@@ -70,16 +66,39 @@ def parse(arguments: list[str]) -> tuple[options.Settings, list[str]]:
         SystemExit: never; `--help` and `--version` end the process with status 0.
 
     """
-    command = click.Command(
+    given, command = split(arguments)
+    return options.read(os.environ, given), command
+
+
+def split(arguments: list[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """Tell pdwrap's options from the backend's command, without a look at what they mean.
+
+    Returns:
+        The texts that were given, by setting, and the command.
+
+    Raises:
+        Refusal: bad usage.
+        SystemExit: never; `--help` and `--version` end the process with status 0.
+
+    """
+    command = _Command(
         "pdwrap",
-        params=[*PARAMETERS],
+        params=[
+            *_parameters(),
+            click.Option(
+                ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="version"
+            ),
+            click.Argument(["command"], nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND [ARG]..."),
+        ],
         help=HELP,
-        callback=_settings,
-        context_settings={"allow_interspersed_args": False, "help_option_names": ["-h", "--help"]},
-        add_help_option=True,
-    )
-    command.params.append(
-        click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Version.")
+        epilog=EPILOG,
+        callback=_collect,
+        context_settings={
+            "allow_interspersed_args": False,
+            "help_option_names": ["-h", "--help"],
+            "max_content_width": 80,
+        },
+        options_metavar="[OPTIONS] [--]",
     )
     try:
         result = command.main(arguments, prog_name="pdwrap", standalone_mode=False)
@@ -91,8 +110,8 @@ def parse(arguments: list[str]) -> tuple[options.Settings, list[str]]:
         raise Refusal("interrupted: nothing was started") from None
     if isinstance(result, int):  # --help and --version give click's exit status
         os._exit(result)
-    settings, words = result
-    return settings, list(words)
+    given, words = result
+    return given, list(words)
 
 
 def _version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's form
@@ -101,12 +120,12 @@ def _version(context: click.Context, _parameter: click.Parameter, value: bool) -
         context.exit()
 
 
-def _settings(
-    *, command: tuple[str, ...], rewrite: tuple[str, ...], quiet: bool, verbose: bool, **texts: str | None
-) -> tuple[options.Settings, tuple[str, ...]]:
-    given = {name: text for name, text in texts.items() if text is not None}
-    if rewrite:
-        given["rewrite"] = " ".join(rewrite)
-    settings = options.read(os.environ, given)
-    settings.verbosity = -1 if quiet else int(verbose)
-    return settings, command
+def _collect(
+    *, command: tuple[str, ...], **found: tuple[str, ...] | bool
+) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    given: dict[str, list[str]] = {}
+    for name, texts in found.items():
+        setting, _, flag = name.partition(FLAG)
+        if texts:
+            given.setdefault(setting, []).extend([flag] if isinstance(texts, bool) else texts)
+    return given, command

@@ -30,11 +30,6 @@ if TYPE_CHECKING:
 
     from pdwrap.options import Settings
 
-MEANINGLESS = {
-    "leftovers": "nobody is left to see the backend exit",
-    "rewrite": "signals reach the backend directly",
-}
-
 
 def run(
     settings: "Settings", command: "list[str]", launcher: Launcher, inherited: Inherited, log: messages.Log
@@ -52,11 +47,6 @@ def run(
         Refusal: pdwrap cannot keep its promise here. Nothing has been started.
 
     """
-    for setting, why in MEANINGLESS.items():
-        if setting in settings.explicit:
-            raise Refusal(
-                f"{settings.explicit[setting]} means nothing in exec mode ({why}): leave it out, or use --fork"
-            )
     if os.getpid() == 1 and settings.lifeline is not None:
         # Nor by its own signal or the kernel's: PID 1 takes from inside only what it has a handler for.
         raise Refusal("as PID 1 the backend cannot be killed from inside its namespace: use --fork")

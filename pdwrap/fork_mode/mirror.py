@@ -9,11 +9,18 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
-def mirror(raw: int) -> "NoReturn":
+def mirror(raw: int, success: frozenset[int] = frozenset()) -> "NoReturn":
     """End this process as wait status `raw` says: the same exit status, or death by the same signal.
 
     PID 1 cannot die of a signal that it sends itself (pid_namespaces(7)): 128+n there, as shells have it.
+
+    Args:
+        raw: the backend's wait status.
+        success: exit statuses that count as 0; 128+n for death by signal n.
+
     """
+    if os.waitstatus_to_exitcode(raw) in success or (os.WIFSIGNALED(raw) and 128 + os.WTERMSIG(raw) in success):
+        os._exit(0)
     if os.WIFEXITED(raw):
         os._exit(os.WEXITSTATUS(raw))
     number = os.WTERMSIG(raw)

@@ -125,13 +125,16 @@ class OuterActions:
             self.log.survivors([(pid, procfs.name(pid)) for pid in left])
 
     def mirror(self) -> None:
-        """End as the backend did; as SIGKILL where nobody knows; as a failure of ours where nothing was started."""
+        """End as the backend did; as SIGKILL where nobody knows; as a failure of ours where nothing was started.
+
+        Only what the backend itself gave can count as success.
+        """
         self.job.leave()
         if self.began is not None and self.backend and self.finished is None:
             self.log.done(self.tree.reaped - self.not_counted, time.monotonic() - self.began)
         for raw in (self.finished, self.backend_status):
             if raw is not None:
-                mirror(raw)
+                mirror(raw, self.settings.success)
         if not self.backend or (self.inner_status is not None and os.WIFEXITED(self.inner_status)):
             os._exit(OWN_FAILURE)
         mirror(signals.SIGKILL)

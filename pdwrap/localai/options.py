@@ -4,13 +4,10 @@ import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pdwrap import options
 from pdwrap.cli import click_parser
-from pdwrap.exec_mode.start import MEANINGLESS
 from pdwrap.exit_status import Refusal
 from pdwrap.localai.errors import Trouble, shown
-from pdwrap.options import Settings
-
-_HAS_NAME = "name" in Settings.__slots__
 
 
 class Options(NamedTuple):
@@ -36,21 +33,17 @@ class Options(NamedTuple):
 
         """
         try:
-            settings, command = click_parser.parse([*words, "--", "backend"])
+            given, command = click_parser.split([*words, "--", "backend"])
+            options.read({}, given)  # by themselves: the variables here are not LocalAI's
         except Refusal as refusal:
             raise Trouble(str(refusal)) from None
         if command != ["backend"]:
             raise Trouble(f"{shown(command[0])!r} is no option of pdwrap: only options can follow --")
-        given = {name: where for name, where in settings.explicit.items() if where.startswith("-")}
-        if "mode" in given and settings.mode == "exec":
-            for setting, why in MEANINGLESS.items():
-                if setting in given:
-                    raise Trouble(f"{given[setting]} means nothing in exec mode ({why}): leave it out, or add --fork")
         return cls(list(words), "parent" in given, "name" in given)
 
     def command(self, name: str) -> list[str]:
         """Give them as they stand in a wrapper, after the tool's own."""
-        return list(self.words) if self.named or not _HAS_NAME else ["--name", name, *self.words]
+        return list(self.words) if self.named else ["--name", name, *self.words]
 
     def shown(self) -> str:
         """Give them as a person would type them."""

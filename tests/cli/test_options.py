@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from pdwrap import options
 from pdwrap.cli import click_parser
 from pdwrap.exit_status import OWN_FAILURE, Refusal
-from pdwrap.options import LOCALAI_INTERVAL, LOCALAI_WATCH, READERS
+from pdwrap.options import OPTIONS, Settings
 
+LOCALAI_WATCH = "LOCALAI_BACKEND_PARENT_WATCH"
+LOCALAI_INTERVAL = "LOCALAI_BACKEND_PARENT_WATCH_INTERVAL"
 TERM, INT, USR1, USR2, HUP = (int(getattr(signal, f"SIG{name}")) for name in ("TERM", "INT", "USR1", "USR2", "HUP"))
 
 #: Setting, text, what it means.
@@ -36,6 +38,7 @@ GOOD: list[tuple[str, str, object]] = [
     ("parent", "12ab", "12ab"),
     ("parent", "a b", "a b"),
     ("parent", "0", 0),
+    ("parent", "auto", None),
     ("lifeline", "0", 0),
     ("lifeline", "17", 17),
     ("watch", "auto", "auto"),
@@ -49,12 +52,16 @@ GOOD: list[tuple[str, str, object]] = [
     ("rewrite", "TERM:INT", {TERM: INT}),
     ("rewrite", "TERM:INT,HUP:0", {TERM: INT, HUP: 0}),
     ("rewrite", "SIGTERM:int 1:0", {TERM: INT, HUP: 0}),
+    ("rewrite", "TERM:INT TERM:INT", {TERM: INT}),
+    ("success", "143", frozenset({143})),
+    ("success", "0,3 255", frozenset({0, 3, 255})),
+    ("name", "llama-cpp", "llama-cpp"),
+    ("name", "a b\n", "a b\n"),
     ("log", "text", "text"),
     ("log", "json", "json"),
 ]
 
 BAD: list[tuple[str, str]] = [
-    ("mode", ""),
     ("mode", "Fork"),
     ("mode", "thread"),
     *[
@@ -69,11 +76,14 @@ BAD: list[tuple[str, str]] = [
     *[("leftovers", text) for text in ("", "End", "kill")],
     *[("rewrite", text) for text in ("", ",", "TERM", "TERM:", ":INT", "TERM:INT:0", "KILL:TERM", "STOP:0", "CHLD:0")],
     ("rewrite", "TERM:INT,oops"),
+    *[("success", text) for text in ("", ",", "-1", "256", "TERM", "1e1", "0x1", "\N{SUPERSCRIPT TWO}")],
+    ("name", ""),
     *[("log", text) for text in ("", "JSON", "xml")],
 ]
 
-OPTION = {"mode": "--fork/--exec", **{name: f"--{name}" for name, *_rest in READERS if name != "mode"}}
-VARIABLE = {name: f"PDWRAP_{name.upper()}" for name, *_rest in READERS}
+ALLOWED = {row.name: row.allowed for row in OPTIONS}
+OPTION = {row.name: f"--{row.name.replace('_', '-')}" for row in OPTIONS if not row.flags}
+VARIABLE = {row.name: f"PDWRAP_{row.name.upper()}" for row in OPTIONS if row.variable}
 BY_TEXT = [pytest.param(name, text, id=f"{name}={text}") for name, text in BAD]
 
 
@@ -88,41 +98,60 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_defaults() -> None:
     """What holds when nothing is set."""
     read = options.read({})
-    assert {name: getattr(read, name) for name in options.Settings.__slots__} == {
-        "explicit": {},
+    assert read.explicit == {}
+    assert {row.name: getattr(read, row.name) for row in OPTIONS} == {
         "grace": 5.0,
         "interval": 2.0,
         "leftovers": "end",
         "lifeline": None,
         "log": "text",
         "mode": "fork",
+        "name": "",
         "parent": None,
         "rewrite": {},
         "signal": TERM,
+        "success": frozenset(),
         "verbosity": 0,
         "watch": "auto",
     }
 
 
 def test_the_table_names_itself() -> None:
-    """Every reader's variable and option are named after its setting, and every setting has a value from the start."""
-    for name, variable, option, _reader, allowed in READERS:
-        assert variable == VARIABLE[name]
-        assert option == OPTION[name]
-        assert allowed
-        assert hasattr(options.Settings(), name)
+    """Every row's variable and option are named after its setting; every row says what it is, and what is allowed."""
+    words = [word for row in OPTIONS for word in (*row.words, *(w for flag in row.flags for w in flag[0]))]
+    assert len(words) == len(set(words))
+    for row in OPTIONS:
+        assert row.variable in ("", f"PDWRAP_{row.name.upper()}")
+        assert row.allowed
+        assert row.group in options.GROUPS
+        assert bool(row.flags) != bool(row.words)
+        if row.flags:
+            assert all(about for _words, _text, about in row.flags)
+        else:
+            assert row.words[-1] == OPTION[row.name]
+            assert row.metavar
+            assert row.help
 
 
-@pytest.mark.parametrize(("name", "text", "value"), GOOD)
+def test_a_setting_is_its_settings_own() -> None:
+    """What one run sets is no other's default."""
+    one = Settings()
+    one.grace = 1.0
+    assert Settings().grace == 5.0
+    assert one.grace == 1.0
+    assert Settings.grace.default == 5.0
+
+
+@pytest.mark.parametrize(("name", "text", "value"), [each for each in GOOD if each[0] in VARIABLE])
 def test_each_variable(name: str, text: str, value: object) -> None:
     """A variable is read; it alone is changed by it."""
     read = options.read({VARIABLE[name]: text})
     assert getattr(read, name) == value
     assert read.explicit == {name: VARIABLE[name]}
     plain = options.read({})
-    for other, *_rest in READERS:
-        if other != name:
-            assert getattr(read, other) == getattr(plain, other)
+    for other in OPTIONS:
+        if other.name != name:
+            assert getattr(read, other.name) == getattr(plain, other.name)
 
 
 def on_the_command_line(name: str, text: str) -> list[str]:
@@ -139,24 +168,100 @@ def test_each_option(name: str, text: str, value: object) -> None:
     assert command == ["cmd", "-x"]
 
 
-@pytest.mark.parametrize(("name", "text"), BY_TEXT)
+@pytest.mark.parametrize(("name", "text"), [each for each in BY_TEXT if each.values[0] in VARIABLE and each.values[1]])
 def test_bad_variable(name: str, text: str) -> None:
     """T4: one line names the variable, the value, and what is allowed."""
     with pytest.raises(Refusal) as refused:
         options.read({VARIABLE[name]: text})
     assert refused.value.status == OWN_FAILURE
-    allowed = next(allowed for each, _v, _o, _r, allowed in READERS if each == name)
-    assert str(refused.value) == f"{VARIABLE[name]}: {text!r} cannot be read: give {allowed}"
+    assert str(refused.value) == f"{VARIABLE[name]}: {text!r} cannot be read: give {ALLOWED[name]}"
 
 
-@pytest.mark.parametrize(("name", "text"), [each for each in BY_TEXT if each.values[0] != "mode"])
+@pytest.mark.parametrize("name", VARIABLE)
+def test_an_empty_variable_is_none(name: str) -> None:
+    """`PDWRAP_GRACE=`, as a compose file's `${X:-}` makes it, is as if it were not there."""
+    read = options.read({VARIABLE[name]: "", LOCALAI_WATCH: "off", LOCALAI_INTERVAL: "7s"})
+    plain = options.read({LOCALAI_WATCH: "off", LOCALAI_INTERVAL: "7s"})
+    assert read.explicit == {}
+    assert getattr(read, name) == getattr(plain, name)
+
+
+@pytest.mark.parametrize(("name", "text"), [each for each in BY_TEXT if each.values[0] in OPTION])
 def test_bad_option(name: str, text: str) -> None:
     """T4: one line names the option, the value, and what is allowed."""
     with pytest.raises(Refusal) as refused:
         click_parser.parse([OPTION[name], text, "--", "cmd"])
     assert refused.value.status == OWN_FAILURE
-    allowed = next(allowed for each, _v, _o, _r, allowed in READERS if each == name)
-    assert str(refused.value) == f"{OPTION[name]}: {text!r} cannot be read: give {allowed}"
+    assert str(refused.value) == f"{OPTION[name]}: {text!r} cannot be read: give {ALLOWED[name]}"
+
+
+#: What contradicts itself, on the command line; how the line begins.
+CONTRADICTIONS = [
+    (["--fork", "--exec"], "--fork and --exec at once"),
+    (["--exec", "--grace", "1s", "--fork"], "--fork and --exec at once"),
+    (["-q", "-v"], "-q and -v at once"),
+    (["--verbose", "--quiet"], "-q and -v at once"),
+    (["--rewrite", "TERM:INT", "--rewrite", "TERM:HUP"], "--rewrite: TERM:INT and TERM:HUP at once"),
+    (["--rewrite", "TERM:INT,USR1:0,15:0"], "--rewrite: TERM:INT and 15:0 at once"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "line"), CONTRADICTIONS)
+def test_contradictions(arguments: list[str], line: str) -> None:
+    """T4: two options that cannot both be meant are an error that names both."""
+    with pytest.raises(Refusal) as refused:
+        click_parser.parse([*arguments, "cmd"])
+    assert refused.value.status == OWN_FAILURE
+    assert str(refused.value) == f"{line}: give one of them"
+
+
+def test_contradiction_in_a_variable() -> None:
+    """The same for two rules in a variable."""
+    with pytest.raises(Refusal, match=r"^PDWRAP_REWRITE: TERM:INT and TERM:0 at once: give one of them$"):
+        options.read({"PDWRAP_REWRITE": "TERM:INT TERM:0"})
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--fork", "--fork"], ["-q", "--quiet"], ["-v", "-v"], ["-vv"], ["--exec", "--exec"]]
+)
+def test_what_is_said_twice_is_no_contradiction(arguments: list[str]) -> None:
+    """Twice the same is that."""
+    assert click_parser.parse([*arguments, "cmd"])[1] == ["cmd"]
+
+
+#: What means something in fork mode alone: setting, text.
+FORK_ONLY = [("leftovers", "wait"), ("leftovers", "leave"), ("rewrite", "TERM:INT"), ("success", "3")]
+
+
+def test_what_is_for_fork_mode_alone() -> None:
+    """Nothing is missing here."""
+    assert {name for name, _text in FORK_ONLY} == {row.name for row in OPTIONS if row.fork_only}
+
+
+@pytest.mark.parametrize(("name", "text"), FORK_ONLY)
+@pytest.mark.parametrize("chosen", ["option", "variable"])
+def test_meaningless_options_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, text: str, chosen: str) -> None:
+    """T4: an option for fork mode is refused in exec mode, however that is chosen."""
+    if chosen == "variable":
+        monkeypatch.setenv("PDWRAP_MODE", "exec")
+    with pytest.raises(Refusal) as refused:
+        click_parser.parse([OPTION[name], text, *(["--exec"] if chosen == "option" else []), "cmd"])
+    assert refused.value.status == OWN_FAILURE
+    assert str(refused.value).startswith(f"{OPTION[name]} means nothing in exec mode (")
+
+
+@pytest.mark.parametrize(("name", "text"), [(*each,) for each in FORK_ONLY if each[0] in VARIABLE])
+def test_meaningless_variables_are_ignored(name: str, text: str) -> None:
+    """A variable for fork mode was meant for another pdwrap: in exec mode it is not even read."""
+    for each in (text, "nonsense:"):
+        read = options.read({"PDWRAP_MODE": "exec", VARIABLE[name]: each})
+        assert getattr(read, name) == getattr(Settings(), name)
+        assert read.explicit == {"mode": "PDWRAP_MODE"}
+
+
+def test_the_default_means_nothing_else() -> None:
+    """`--exec --leftovers end` asks for nothing that exec mode does otherwise."""
+    assert click_parser.parse(["--exec", "--leftovers", "end", "cmd"])[0].leftovers == "end"
 
 
 @pytest.mark.parametrize(
@@ -183,6 +288,7 @@ def test_bad_usage(arguments: list[str], named: str) -> None:
     [
         ("-s", "signal", "INT", INT),
         ("-g", "grace", "1s", 1.0),
+        ("-k", "grace", "1s", 1.0),
         ("-p", "parent", "x", "x"),
         ("-i", "interval", "1", 1.0),
     ],
@@ -192,12 +298,17 @@ def test_short_options(short: str, name: str, text: str, value: object) -> None:
     assert getattr(click_parser.parse([short, text, "cmd"])[0], name) == value
 
 
-def test_rewrite_is_repeatable() -> None:
-    """Several rules add up; the last one for a signal counts."""
-    read, _command = click_parser.parse(
-        ["--rewrite", "TERM:INT", "--rewrite", "USR1:0", "--rewrite", "TERM:HUP", "cmd"]
-    )
-    assert read.rewrite == {TERM: HUP, USR1: 0}
+def test_repeatable_options_add_up() -> None:
+    """Several rules, and several statuses, add up."""
+    arguments = ["--rewrite", "TERM:INT", "--rewrite", "USR1:0", "--success", "3", "--success", "143"]
+    read, _command = click_parser.parse([*arguments, "cmd"])
+    assert read.rewrite == {TERM: INT, USR1: 0}
+    assert read.success == {3, 143}
+
+
+def test_the_last_of_other_options_counts() -> None:
+    """`--grace 1s --grace 2s`: an alias with an option of its own can be overruled."""
+    assert click_parser.parse(["--grace", "1s", "-k", "2s", "cmd"])[0].grace == 2.0
 
 
 @pytest.mark.parametrize(("arguments", "verbosity"), [([], 0), (["-q"], -1), (["-v"], 1), (["--verbose"], 1)])
@@ -266,7 +377,7 @@ def test_ours_wins_over_localai() -> None:
     both = {LOCALAI_WATCH: "off", LOCALAI_INTERVAL: "7s"}
     read = options.read({**both, "PDWRAP_WATCH": "on", "PDWRAP_INTERVAL": "1s"})
     assert (read.watch, read.interval) == ("auto", 1.0)
-    read = options.read({**both, "PDWRAP_WATCH": "off"}, {"watch": "poll", "interval": "3s"})
+    read = options.read({**both, "PDWRAP_WATCH": "off"}, {"watch": ["poll"], "interval": ["3s"]})
     assert (read.watch, read.interval) == ("poll", 3.0)
 
 
@@ -276,7 +387,7 @@ def test_localai_sets_nothing_else() -> None:
 
 
 @settings(deadline=None)
-@given(name=st.sampled_from([name for name, *_rest in READERS]), text=st.text(max_size=12))
+@given(name=st.sampled_from(sorted(VARIABLE)), text=st.text(max_size=12))
 def test_any_text_is_read_or_refused(name: str, text: str) -> None:
     """T4: no text leads to anything but a setting or a refusal that names it."""
     said = None

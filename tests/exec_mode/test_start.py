@@ -29,17 +29,34 @@ def assert_refused(outcome: Outcome, *words: str) -> None:
     assert reap_all(0.5)[1] == []
 
 
-@pytest.mark.parametrize("option", [("--leftovers", "end"), ("--leftovers", "leave"), ("--rewrite", "TERM:INT")])
+@pytest.mark.parametrize(
+    "option",
+    [("--leftovers", "wait"), ("--leftovers", "leave"), ("--rewrite", "TERM:INT"), ("--success", "3")],
+)
 def test_meaningless_option(pdwrap: list[str], option: tuple[str, str]) -> None:
     """An option that can mean nothing here is refused, not ignored."""
     assert_refused(run([*pdwrap, *option, "--", "echo", "started"]), option[0], "exec mode", "--fork")
 
 
-@pytest.mark.parametrize(("name", "value"), [("PDWRAP_LEFTOVERS", "end"), ("PDWRAP_REWRITE", "TERM:INT")])
+def test_an_option_that_asks_for_nothing_else(pdwrap: list[str]) -> None:
+    """`--leftovers end` is the default: no contradiction."""
+    outcome = run([*pdwrap, "--leftovers", "end", "--", "echo", "started"])
+    assert (outcome.code, outcome.stdout, outcome.stderr) == (0, b"started\n", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PDWRAP_LEFTOVERS", "end"),
+        ("PDWRAP_LEFTOVERS", "wait"),
+        ("PDWRAP_REWRITE", "TERM:INT"),
+        ("PDWRAP_REWRITE", "?"),
+    ],
+)
 def test_meaningless_variable(pdwrap: list[str], name: str, value: str) -> None:
-    """So is its variable."""
-    env = {**PLAIN_ENVIRONMENT, name: value}
-    assert_refused(run([*pdwrap, "--", "echo", "started"], env=env), name, "exec mode")
+    """Its variable is ignored: it reaches every pdwrap below the one that it was meant for."""
+    outcome = run([*pdwrap, "--", "echo", "started"], env={**PLAIN_ENVIRONMENT, name: value})
+    assert (outcome.code, outcome.stdout, outcome.stderr) == (0, b"started\n", "")
 
 
 def test_mode_by_a_variable(start: Starter) -> None:

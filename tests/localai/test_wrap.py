@@ -241,7 +241,7 @@ def test_options(tmp_path: Path, tool: Wrap, options: list[str], shown: str) -> 
         (["--check", "--", "-q"], "options after --"),
         (["--", "--grace", "soon"], "--grace: 'soon' cannot be read"),
         (["--", "server"], "only options can follow --"),
-        (["--", "--exec", "--leftovers", "wait"], "or add --fork"),
+        (["--", "--exec", "--leftovers", "wait"], "or use --fork"),
         (["--", "--nonsense"], "No such option"),
     ],
 )
