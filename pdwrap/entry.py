@@ -32,10 +32,24 @@ def main(arguments: "list[str]") -> "NoReturn":
         os._exit(refusal.status)
     except OSError as error:
         messages.complain(str(not_started("cannot start", error)))
-        os._exit(OWN_FAILURE)
     except Exception as error:  # noqa: BLE001 - one line, never a traceback (T4)
-        messages.complain(f"internal error ({type(error).__name__}: {error}): nothing was started")
-        os._exit(OWN_FAILURE)
+        if not (isinstance(error, ImportError) and _says_what_is_missing(error)):
+            messages.complain(f"internal error ({type(error).__name__}: {error}): nothing was started")
+    os._exit(OWN_FAILURE)
+
+
+def _says_what_is_missing(error: ImportError) -> bool:
+    """Say which package brings a module that this Python lacks: Debian's python3-minimal has half of the library."""
+    module = (error.name or "").partition(".")[0]
+    if module in ("", "pdwrap"):
+        return False
+    if module in sys.stdlib_module_names:
+        messages.complain(
+            f"this Python lacks {module}: install the whole python3, not python3-minimal alone; nothing was started"
+        )
+    else:
+        messages.complain(f"this Python lacks {module}: install python3-{module}, or by pip; nothing was started")
+    return True
 
 
 def _run(settings: options.Settings, command: "list[str]", first_parent: int) -> "NoReturn":

@@ -24,17 +24,30 @@ def is_closed(descriptor: int | None) -> bool:
 
 
 def check(settings: "Settings") -> None:
-    """See that the lifeline can tell something, and has not told it already. With the watch off there is none.
+    """See that the lifeline can tell something, and has not told it already. It counts with the watch off, too.
+
+    The variable reaches every pdwrap below the one that it was meant for, the descriptor mostly does not: where it
+    cannot be one, and a pdwrap above has it, it is none.
 
     Raises:
         Refusal: it is closed, or nothing whose other end could be seen to close.
 
     """
-    if settings.watch == "off":
-        settings.lifeline = None
-    descriptor = settings.lifeline
-    if descriptor is None:
+    if settings.lifeline is None:
         return
+    try:
+        _see_that_it_can_tell(settings, settings.lifeline)
+    except Refusal:
+        from pdwrap import nested
+
+        variable = settings.explicit.get("lifeline", "--lifeline")
+        if variable.startswith("--") or not nested.is_below_another_with(variable, str(settings.lifeline)):
+            raise
+        settings.lifeline = None
+        del settings.explicit["lifeline"]
+
+
+def _see_that_it_can_tell(settings: "Settings", descriptor: int) -> None:
     given = f"{settings.explicit.get('lifeline', '--lifeline')} {descriptor}"
     try:
         mode = os.fstat(descriptor).st_mode

@@ -13,7 +13,7 @@ from pdwrap.exit_status import OWN_FAILURE, Refusal
 HELP = """Run COMMAND so that it, and all that it started, ends when the process that launched it dies.
 
 \b
-  pdwrap -- ./server --port 8080          ends with whoever started it
+  pdwrap -- ./server -m model.gguf        ends with whoever started it
   pdwrap --exec -- ./server               ... and keeps the pid
   pdwrap --parent local-ai -- ./run.sh    ends with the nearest local-ai above
 """

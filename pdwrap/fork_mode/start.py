@@ -98,6 +98,8 @@ def _be_inner(
 
 
 def _adopt_orphans() -> None:
+    if prctl.PRCTL_WAY == "none":
+        raise ImportError(name="ctypes")
     try:
         prctl.become_subreaper()
     except OSError as error:

@@ -59,7 +59,7 @@ def _find_prctl() -> "tuple[str, Callable[[int, int], object]]":
     return "none", _no_prctl()
 
 
-#: `python-prctl`, `ctypes` or `none` (not Linux).
+#: `python-prctl`, `ctypes` or `none` (not Linux; a Python without ctypes, as Debian's python3-minimal).
 PRCTL_WAY, _prctl_call = _find_prctl()
 
 

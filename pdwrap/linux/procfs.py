@@ -121,6 +121,19 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
+def pidfds_of(pid: int) -> set[int]:
+    """Give the processes that `pid` holds pidfds of (proc(5), fdinfo); none where that may not be read."""
+    found: set[int] = set()
+    try:
+        for entry in os.listdir(f"{ROOT}/{pid}/fdinfo"):
+            _, pidfd, rest = read(f"{ROOT}/{pid}/fdinfo/{entry}").partition(b"\nPid:")
+            if pidfd:
+                found.add(int(rest.split()[0]))
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        pass
+    return found
+
+
 def all_processes() -> list[int]:
     """List every process that can be seen."""
     return [int(entry) for entry in os.listdir(ROOT) if entry.isdigit()]
