@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+from pdwrap.option import Option
+from pdwrap.options import OPTIONS
+
 from . import spoken
 from .pages import PAGES, Page
 
@@ -64,6 +67,34 @@ def test_the_table_of_options_is_whole(known: dict[str, set[str]]) -> None:
     """docs/options.md has a row for each option, and no other."""
     listed = {word for row in OPTIONS_PAGE.rows if row for code in row[0] for word in option_words(code)}
     assert listed == known["pdwrap"]
+
+
+def shown_rows() -> dict[str, list[str]]:
+    """The rows of the table of options, by their first cell."""
+    section = OPTIONS_PAGE.text.partition("## Options")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| `")]
+    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return {cells[0].replace("\\|", "|"): cells for cells in rows}
+
+
+@pytest.mark.parametrize("row", [row for row in OPTIONS if not row.flags], ids=lambda row: row.name)
+def test_each_row_of_the_table_of_options(row: Option[object]) -> None:
+    """A row says what the code's row says: how it is typed, its variables, its default, whether it is for fork mode."""
+    typed = f"`{', '.join(row.words)} {row.metavar}`" + (" (repeatable)" if row.repeatable else "")
+    _first, variables, default, meaning = shown_rows()[typed][:4]
+    wanted = [row.variable] if row.variable else []
+    wanted += [row.fallback[0]] if row.fallback else []
+    assert re.findall(r"`(\w+)`", variables) == wanted
+    assert not row.default or row.read(default) == row.default
+    assert ("(fork mode)" in meaning) == bool(row.fork_only)
+
+
+def test_flags_of_the_table_of_options() -> None:
+    """A flag is in a row with all the ways in which it is typed."""
+    shown = " ".join(shown_rows())
+    for row in OPTIONS:
+        for words, _text, _help in row.flags:
+            assert f"`{', '.join(words)}`" in shown
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
