@@ -69,9 +69,9 @@ def check(folder: Folder, name: str, wish: Wish) -> tuple[bool, str]:
 
 def _check_wrapper(folder: Folder, seen: Found, wrapper: os.stat_result, wish: Wish) -> tuple[bool, str]:
     command = script.command(seen.text)
-    gone = [path for path in command if path.startswith("/") and not os.path.exists(path)]
+    gone = _closed_to_us(command)
     if gone or not command:
-        return False, f"wrapped, but pdwrap is gone: {shown(' '.join(gone))}: wrap it again"
+        return False, f"wrapped, but pdwrap is gone, or not for the folder's owner: {shown(gone)}: wrap it again"
     try:
         kept = script.kept(seen.text)
         options = Options.read(kept.options)
@@ -129,6 +129,9 @@ def _put(folder: Folder, name: str, seen: Found, wish: Wish, kept: script.Kept) 
     """Write the wrapper, and before it the original's second name."""
     assert seen.file  # noqa: S101 - a lost one was refused
     original = name + SUFFIX
+    closed = _closed_to_us(wish.pdwrap)
+    if closed:
+        raise Trouble(f"the folder's owner may not run pdwrap: {shown(closed)}: install it where all can, as in /opt")
     text = wish.text(kept)  # refuses options that pdwrap would not take, before anything is touched
     mode = stat.S_IMODE(seen.file.status.st_mode)
     if not mode & _EXECUTE:
@@ -210,6 +213,15 @@ def _make_executable(folder: Folder, name: str, seen: Found) -> None:
     if seen.linked or seen.file.status.st_uid != folder.status.st_uid or seen.file.status.st_nlink > 1:
         raise Trouble(f"{shown(name)} is not executable, and not in its owner's hands alone: chmod +x it first")
     os.fchmod(seen.file.fd, _AS_LOCALAI_DOES)
+
+
+def _closed_to_us(command: list[str]) -> str:
+    """Name what of pdwrap's own command line is not there, or not for who we are now: the folder's owner."""
+    for path in command:
+        mode = os.X_OK if path == command[0] else os.R_OK
+        if path.startswith("/") and not os.access(path, mode, effective_ids=True):
+            return path
+    return ""
 
 
 def _give_back_mode(seen: Found) -> None:

@@ -112,8 +112,9 @@ def test_link_beside_another_backend(tmp_path: Path, tool: Wrap) -> None:
     assert call([tmp_path / "one" / "other"]) == f"{two.parent}/{ORIGINAL} 0\n"
 
 
-def test_keeps_mode_group_and_times(tmp_path: Path, tool: Wrap, root: None) -> None:
+def test_keeps_mode_group_and_times(tmp_path: Path, tool: Wrap, root: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The wrapper has the mode, group and times of what it stands for, no set-id bits, and the folder's owner."""
+    monkeypatch.setattr(own_command, "find", lambda: ["/bin/true"])  # this Python may be for root alone
     run = make(tmp_path / "one")
     os.chown(run.parent, 1234, -1)
     os.chown(run, 1234, 4321)
@@ -384,9 +385,12 @@ def test_read_only_file_system(tmp_path: Path, tool: Wrap, monkeypatch: pytest.M
 def test_pdwrap_is_gone(tmp_path: Path, tool: Wrap, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrapper whose pdwrap was removed is told, and can be wrapped anew."""
     make(tmp_path / "one")
-    monkeypatch.setattr(own_command, "find", lambda: ["/gone/python", "-I", "/gone/pdwrap"])
+    pdwrap = tmp_path / "pdwrap"
+    pdwrap.touch(0o755)
+    monkeypatch.setattr(own_command, "find", lambda: [sys.executable, "-I", str(pdwrap)])
     assert tool(tmp_path)[0] == 0
-    gone = "wrapped, but pdwrap is gone: /gone/python /gone/pdwrap: wrap it again"
+    pdwrap.unlink()
+    gone = f"wrapped, but pdwrap is gone, or not for the folder's owner: {pdwrap}: wrap it again"
     assert tool(tmp_path, "--check") == (1, f"{tmp_path}/one: {gone}\n", "")
     monkeypatch.undo()
     assert tool(tmp_path)[0] == 0
