@@ -68,9 +68,9 @@ def _run(settings: options.Settings, command: "list[str]", first_parent: int) ->
 
     lifeline.check(settings)
     descriptors.hold_standard()
+    log = messages.Log(settings, settings.name or os.path.basename(command[0]))
     inherited = Inherited()
     launcher = find_launcher(settings, first_parent, hint=settings.mode == "fork")
-    log = messages.Log(settings, settings.name or os.path.basename(command[0]))
     log.watch((launcher.pid or first_parent, launcher.name or procfs.name(first_parent)), launcher.mechanisms)
     if settings.mode == "exec":
         from pdwrap.exec_mode import start as exec_mode

@@ -1,105 +1,134 @@
-"""What pdwrap says on stderr: one line at a time, never a line that could block, and nothing while all is well.
+"""What pdwrap says: nothing while all is well, else one line at a time, on stderr or to a log file.
 
-Descriptor 2 is shared with the launcher and the backend, so it is never made non-blocking. A pipe or a terminal is
-opened once more, for a description of our own that is; anything else takes a line only when poll(2) says so. A line
-is kept below what a pipe takes whole (PIPE_BUF, pipe(7)). One that cannot be written is lost: ending the tree matters
-more.
+Words come after deeds: a line that cannot be written is lost (`stderr`, `log_file`).
 """
 
 import os
-import select
-import stat
+import time
 
 from pdwrap.lifecycle import KILL_TIME
+from pdwrap.stderr import write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pdwrap.log_file import LogFile
     from pdwrap.options import Settings
 
-LONGEST_LINE = 4000  # bytes
 LONGEST_TEXT = 400  # characters of somebody else's text in a line
 MOST_NAMED = 20  # processes named in a line
-STDERR = 2
-
-
-def write_line(line: str) -> None:
-    """Write one line to stderr, if that does not block.
-
-    Args:
-        line: the text; what cannot be printed in it is replaced, so that it stays one line.
-
-    """
-    printable = "".join(char if char.isprintable() else "?" for char in line)
-    data = printable.encode("utf-8", "replace")[:LONGEST_LINE].decode("utf-8", "ignore").encode() + b"\n"
-    try:
-        if not _write_at_once(data) and _takes_a_line():
-            os.write(STDERR, data)
-    except OSError:
-        pass  # nobody reads it: closed, full, or its reader is gone
-
-
-def _write_at_once(data: bytes) -> bool:
-    """Write to a pipe or terminal through a non-blocking description of our own; False where there can be none.
-
-    A terminal that poll(2) calls writable may block all the same: output processing makes more of a line (measured).
-    """
-    if not (stat.S_ISFIFO(os.fstat(STDERR).st_mode) or os.isatty(STDERR)):
-        return False
-    try:
-        descriptor = os.open(f"/proc/self/fd/{STDERR}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError:  # another user's terminal, after a change of uid; no descriptor left
-        return False
-    try:
-        os.write(descriptor, data)
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def _takes_a_line() -> bool:
-    if not hasattr(select, "poll"):  # Windows
-        return True
-    waiting = select.poll()
-    waiting.register(STDERR, select.POLLOUT)
-    return any(event == select.POLLOUT for _descriptor, event in waiting.poll(0))
 
 
 def complain(message: str) -> None:
-    """Say why pdwrap does not go on. Also where `-q` was given: the status alone explains nothing."""
-    write_line(f"pdwrap: {message}")
+    """Say why pdwrap does not go on. Also where `-q` was given: the status alone explains nothing.
+
+    A person waits for it on stderr; where there is a log file, whoever reads that one does, too.
+    """
+    file = Log.file
+    if file is None or not file.alone:
+        write_line(f"pdwrap: {message}")
+    if file is not None:
+        file.write("refusal", message, {"message": message})
+
+
+def quoted(name: str) -> str:
+    """Give a process's name for a line: it may call itself `x (pid 1) died`."""
+    if name and all(char.isalnum() or char in "._-" for char in name):
+        return name
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _people(pids_and_names: "list[tuple[int, str]]") -> str:
-    named = ", ".join(f"{name} (pid {pid})" for pid, name in pids_and_names[:MOST_NAMED])
+    named = ", ".join(f"{quoted(name)} (pid {pid})" for pid, name in pids_and_names[:MOST_NAMED])
     more = len(pids_and_names) - MOST_NAMED
     return f"{named} and {more} more" if more > 0 else named
 
 
-class Log:
-    """The lines that tell of an ending, as text or as JSON, one object a line.
+class Form:
+    """How lines look: text, or JSON, one object a line.
+
+    Made by the process that the launcher started, whose pid marks the lines of one run wherever they come from.
 
     Args:
-        settings: format and verbosity.
-        backend_name: the command as it was given.
+        log: `text` or `json`.
 
     """
 
-    __slots__ = ("_dump", "_verbosity", "backend_name")
+    __slots__ = ("_dump", "_pid")
 
-    def __init__(self, settings: "Settings", backend_name: str) -> None:
-        self._verbosity = settings.verbosity
-        self.backend_name = backend_name
+    def __init__(self, log: str) -> None:
+        self._pid = os.getpid()
         self._dump: Callable[[object], str] | None = None
-        if settings.log == "json":
+        if log == "json":
             import json  # now: an ending must not depend on a file that an upgrade has taken away
 
             self._dump = json.dumps
 
+    def line(self, event: str, text: str, fields: "dict[str, object]", *, stamped: bool) -> str:
+        """Make a line; JSON always has the time and the pid, a text only where it is to be `stamped` with them."""
+        if self._dump:
+            whole = {"time": now(), "event": event, "pdwrap_pid": self._pid, **fields}
+            return self._dump(_valid(whole))
+        return f"{now()} pdwrap[{self._pid}]: {text}" if stamped else f"pdwrap: {text}"
+
+
+def now() -> str:
+    """Give the time as RFC 3339 has it, in UTC, to the millisecond."""
+    seconds = time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1000):03}Z"
+
+
+def _valid(value: object) -> object:
+    """Replace lone surrogates, Python's stand-in for bytes that are no UTF-8: other readers of JSON refuse them."""
+    if isinstance(value, str):
+        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in value)
+    if isinstance(value, list):
+        return [_valid(each) for each in value]
+    return {key: _valid(each) for key, each in value.items()} if isinstance(value, dict) else value
+
+
+class Log:
+    """The lines that tell of an ending.
+
+    Args:
+        settings: form, verbosity and file.
+        backend_name: what to call the backend.
+
+    Attributes:
+        file: where they go; None is stderr. Of the class: a process has one, and `complain` finds it there.
+
+    Raises:
+        Refusal: the log file cannot be opened.
+
+    """
+
+    __slots__ = ("_form", "_verbosity", "backend_name")
+
+    file: "LogFile | None" = None
+
+    def __init__(self, settings: "Settings", backend_name: str) -> None:
+        self._verbosity = settings.verbosity
+        self.backend_name = backend_name
+        self._form = Form(settings.log)
+        if settings.log_file:
+            from pdwrap.log_file import LogFile
+
+            Log.file = LogFile(settings.log_file, settings.explicit.get("log_file", "--log-file"), self._form)
+
+    def leave_stderr(self) -> None:
+        """Hold descriptor 2 no longer, where there is a log file: who reads it sees when the backend has closed it."""
+        if Log.file is not None:
+            Log.file.take_place_of_stderr()
+
     def _say(self, event: str, text: str, fields: "dict[str, object]", verbosity: int = 0) -> None:
-        if self._verbosity >= verbosity:
-            write_line(self._dump({"event": event, **fields}) if self._dump else f"pdwrap: {text}")
+        if self._verbosity < verbosity:
+            return
+        if Log.file is not None:
+            Log.file.write(event, text, fields)
+        else:
+            write_line(self._form.line(event, text, fields, stamped=False))
 
     def watch(self, launcher: tuple[int, str], mechanisms: str) -> None:
         """Say whose death counts and how it will be seen (`-v`); no mechanism is no watch."""

@@ -153,6 +153,16 @@ class Settings:
         metavar="NAME",
         help="what lines call the backend",
     )
+    #: A file to append lines to; empty is stderr.
+    log_file = Option(
+        "",
+        (some_text, "a file"),
+        group=WORDS,
+        words=("--log-file",),
+        metavar="FILE",
+        variable="PDWRAP_LOG_FILE",
+        help="append lines there, with the time; stderr",
+    )
     #: `text` or `json`.
     log = Option(
         "text",

@@ -53,6 +53,7 @@ def run_sidecar(
             waiting = poll()
             waiting.register(helper, POLLIN)
             waiting.poll()
+        actions.log.leave_stderr()
         descriptors.close_all_but(kept | {ready})
         os.chdir("/")  # no directory is kept busy
         actions.marks = SidecarPipes(actions.members.backend, actions.settings.signal)

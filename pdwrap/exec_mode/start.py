@@ -23,6 +23,7 @@ from pdwrap.inherited import Inherited
 from pdwrap.launcher import Launcher
 from pdwrap.lifecycle import PATIENCE
 from pdwrap.linux import pidfd, procfs, signals
+from pdwrap.stderr import STDERR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _start_sidecar(settings: "Settings", launcher: Launcher, log: messages.Log) 
     if itself is None:
         raise Refusal("--exec needs pidfd_open (Linux 5.3, allowed by the seccomp profile): use --fork here")
     actions = SidecarActions(settings, launcher, Members(me, itself), log)
-    kept = {messages.STDERR, itself}
+    kept = {STDERR, itself}
     if launcher.descriptor is not None:
         kept.add(launcher.descriptor)
     if settings.lifeline is not None:

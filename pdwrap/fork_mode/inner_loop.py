@@ -11,7 +11,7 @@ import os
 import time
 from select import POLLIN, POLLRDHUP, poll
 
-from pdwrap import lifecycle, lifeline, messages
+from pdwrap import lifecycle, lifeline
 from pdwrap.exit_status import Refusal
 from pdwrap.fork_mode import pipes
 from pdwrap.fork_mode.children import has_ended
@@ -20,6 +20,7 @@ from pdwrap.fork_mode.inner_table import inner_table
 from pdwrap.launcher import GONE, Launcher
 from pdwrap.lifecycle import BACKLOG_WAIT, LONGEST_WAIT, RECHECK_STEP, RECHECK_TIME, STALL_TIME, Lifecycle
 from pdwrap.linux import descriptors, procfs, signals
+from pdwrap.stderr import STDERR
 
 
 class Inner:
@@ -96,7 +97,7 @@ class Inner:
         self.waiting.register(wake, POLLIN)
         self.waiting.register(self.commands.descriptor, POLLIN)
         keep = {
-            messages.STDERR,
+            STDERR,
             wake,
             ring,
             self.commands.descriptor,
@@ -109,6 +110,7 @@ class Inner:
         if self.settings.lifeline is not None:
             self.waiting.register(self.settings.lifeline, POLLRDHUP)  # not POLLIN: its data is the backend's
             keep.add(self.settings.lifeline)
+        actions.log.leave_stderr()
         descriptors.close_all_but(keep)
 
     def _patience(self) -> int | None:

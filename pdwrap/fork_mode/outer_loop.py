@@ -221,6 +221,7 @@ def run_outer(outer: Outer, keep: "set[int]") -> "NoReturn":
 
     """
     try:
+        outer.actions.log.leave_stderr()
         descriptors.close_all_but(keep)
         outer.run()
     except BaseException as error:  # noqa: BLE001 - E8: whatever it is, nothing may be left behind

@@ -21,6 +21,7 @@ from pdwrap.fork_mode.placement import Placement
 from pdwrap.inherited import Inherited
 from pdwrap.launcher import Launcher
 from pdwrap.linux import prctl, procfs, signals
+from pdwrap.stderr import STDERR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def run(
         _be_inner(settings, command, launcher, me, inherited, place, log, (commands_out, reports_in), commands_in)
     os.close(commands_out)
     os.close(reports_in)
-    keep = {messages.STDERR, commands_in, reports_out, tree.descriptor}
+    keep = {STDERR, commands_in, reports_out, tree.descriptor}
     if launcher.descriptor is not None:
         keep.add(launcher.descriptor)
     actions = OuterActions(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdwrap import messages
+from pdwrap import stderr as stderr_line
 from pdwrap.messages import Log
 from pdwrap.options import Settings
 
@@ -25,7 +29,7 @@ def stderr(monkeypatch: pytest.MonkeyPatch) -> Iterator[Take]:
     """Put a pipe in the place of stderr; calling the fixture takes what has been written."""
     read, write = os.pipe()
     os.set_blocking(read, False)
-    monkeypatch.setattr(messages, "STDERR", write)
+    monkeypatch.setattr(stderr_line, "STDERR", write)
 
     def take() -> bytes:
         try:
@@ -46,9 +50,19 @@ def log(form: str = "text", verbosity: int = 0) -> Log:
     return Log(chosen, BACKEND[1])
 
 
+def told(line: bytes) -> dict[str, Any]:
+    """Read a line of JSON; the time and the pid, which all of them have, are seen to be right, and left out."""
+    read: dict[str, Any] = json.loads(line)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", read["time"])
+    when = datetime.fromisoformat(read.pop("time").replace("Z", "+00:00"))
+    assert when <= datetime.now(timezone.utc)
+    assert read.pop("pdwrap_pid") == os.getpid()
+    return read
+
+
 def test_the_real_stderr() -> None:
     """Everything goes to descriptor 2, whatever `sys.stderr` is."""
-    assert messages.STDERR == 2
+    assert stderr_line.STDERR == 2
 
 
 REASONS = {
@@ -73,7 +87,7 @@ def test_each_reason_as_json(stderr: Take, reason: str) -> None:
     log("json").ending(reason, LAUNCHER, BACKEND, "SIGTERM", 5.0, 3)
     line = stderr()
     assert line.endswith(b"}\n")
-    assert json.loads(line) == {
+    assert told(line) == {
         "event": "ending",
         "reason": reason,
         "launcher_name": "local-ai",
@@ -113,7 +127,7 @@ def test_done(stderr: Take) -> None:
     log().done(3, 0.0124)
     assert stderr() == b"pdwrap: done: 3 processes ended in 0.012s\n"
     log("json").done(3, 0.0124)
-    assert json.loads(stderr()) == {"event": "done", "processes": 3, "seconds": 0.0124}
+    assert told(stderr()) == {"event": "done", "processes": 3, "seconds": 0.0124}
 
 
 def test_survivors(stderr: Take) -> None:
@@ -123,7 +137,7 @@ def test_survivors(stderr: Take) -> None:
     assert stderr() == b"pdwrap: still there 3s after SIGKILL, pdwrap leaves: driver (pid 7), worker (pid 8)\n"
     log("json").survivors(left)
     listed = [{"pid": 7, "name": "driver"}, {"pid": 8, "name": "worker"}]
-    assert json.loads(stderr()) == {"event": "survivors", "survivors": listed, "count": 2}
+    assert told(stderr()) == {"event": "survivors", "survivors": listed, "count": 2}
     log().survivors([])
     log("json").survivors([])
     assert stderr() == b""
@@ -136,7 +150,7 @@ def test_error(stderr: Take) -> None:
     log().error(KeyError())
     assert stderr() == b"pdwrap: internal error (KeyError): ending the tree\n"
     log("json").error(OSError("two\nlines"))
-    assert json.loads(stderr()) == {"event": "error", "error": "OSError: two\nlines"}
+    assert told(stderr()) == {"event": "error", "error": "OSError: two\nlines"}
 
 
 def test_watching(stderr: Take) -> None:
@@ -146,8 +160,12 @@ def test_watching(stderr: Take) -> None:
     log(verbosity=1).watch(LAUNCHER, "")
     assert stderr() == b"pdwrap: not watching local-ai (pid 41)\n"
     log("json", verbosity=1).watch(LAUNCHER, "pidfd")
-    told = json.loads(stderr())
-    assert told == {"event": "watching", "launcher_name": "local-ai", "launcher_pid": 41, "mechanisms": "pidfd"}
+    assert told(stderr()) == {
+        "event": "watching",
+        "launcher_name": "local-ai",
+        "launcher_pid": 41,
+        "mechanisms": "pidfd",
+    }
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
@@ -174,11 +192,42 @@ def test_what_cannot_be_printed_is_replaced(stderr: Take) -> None:
 
 
 def test_json_keeps_what_cannot_be_printed(stderr: Take) -> None:
-    """JSON has a way to write them."""
+    """JSON has a way to write them, but for bytes that are no UTF-8: a lone surrogate is no text to other readers."""
     log("json").ending("launcher-died", (41, NASTY), BACKEND, "SIGTERM", 5.0)
     line = stderr()
     assert line.isascii()
-    assert json.loads(line)["launcher_name"] == NASTY
+    assert told(line)["launcher_name"] == NASTY.replace("\udcff", "\ufffd")
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(min_size=1, max_size=12), min_size=1, max_size=3))
+def test_json_is_valid_for_any_name(names: list[bytes]) -> None:
+    """Whatever bytes processes call themselves, a line is JSON without lone surrogates (RFC 8259, 8.2)."""
+    fields: dict[str, object] = {
+        "survivors": [{"name": os.fsdecode(name)} for name in names],
+        "name": os.fsdecode(names[0]),
+    }
+    line = messages.Form("json").line("survivors", "", fields, stamped=True)
+    assert json.dumps(json.loads(line), ensure_ascii=False).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        *[(name, name) for name in ("server", "local-ai", "python3.11", "my_Server", "größe", "7")],
+        ("x (pid 1), init", '"x (pid 1), init"'),
+        ("Web Content", '"Web Content"'),
+        ("c++", '"c++"'),
+        ("", '""'),
+        ('say "hi"', r'"say \"hi\""'),
+        ("back\\slash", r'"back\\slash"'),
+        ("a\nb", '"a?b"'),
+    ],
+)
+def test_names_that_could_be_taken_for_something_else_are_quoted(stderr: Take, name: str, shown: str) -> None:
+    """A process may call itself what makes a line of pdwrap's; letters, digits and `._-` alone make none."""
+    log().survivors([(7, name), (8, "x")])
+    assert stderr().decode() == f"pdwrap: still there 3s after SIGKILL, pdwrap leaves: {shown} (pid 7), x (pid 8)\n"
 
 
 @settings(deadline=None)
@@ -186,14 +235,14 @@ def test_json_keeps_what_cannot_be_printed(stderr: Take) -> None:
 def test_any_text_is_one_line(part: str, times: int) -> None:
     """Whatever the text, what is written is one line, UTF-8, and no longer than a pipe takes whole (pipe(7))."""
     read, write = os.pipe()
-    before = messages.STDERR
-    messages.STDERR = write
+    before = stderr_line.STDERR
+    stderr_line.STDERR = write
     try:
-        messages.write_line(part * times)
+        stderr_line.write_line(part * times)
         os.set_blocking(read, False)
         data = os.read(read, 1 << 16)
     finally:
-        messages.STDERR = before
+        stderr_line.STDERR = before
         os.close(read)
         os.close(write)
     assert len(data) <= 4096
@@ -226,7 +275,7 @@ def fill(descriptor: int) -> int:
 
 def test_a_full_pipe_does_not_block(stderr: Take) -> None:
     """E8: a line that would block is left out, and nothing is made non-blocking for it: others share the pipe."""
-    write = messages.STDERR
+    write = stderr_line.STDERR
     filled = fill(write)
     messages.complain("lost")
     assert os.get_blocking(write)
@@ -241,11 +290,11 @@ def test_a_full_pipe_does_not_block(stderr: Take) -> None:
 @pytest.mark.parametrize("room", [1, 100, 2000, 4000, 4095])
 def test_no_room_for_a_whole_line(stderr: Take, room: int) -> None:
     """E8: nor does a longest line block where a pipe has room for less than it."""
-    write = messages.STDERR
+    write = stderr_line.STDERR
     size = fill(write)
     stderr()
     os.write(write, b"y" * (size - room))
-    messages.write_line("z" * 5000)
+    stderr_line.write_line("z" * 5000)
     assert os.get_blocking(write)
 
 
@@ -254,7 +303,7 @@ def test_a_closed_stderr_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     read, write = os.pipe()
     os.close(write)
     os.close(read)
-    monkeypatch.setattr(messages, "STDERR", write)
+    monkeypatch.setattr(stderr_line, "STDERR", write)
     messages.complain("nobody")
 
 
@@ -262,12 +311,12 @@ def test_a_stderr_without_a_reader_is_no_error(monkeypatch: pytest.MonkeyPatch) 
     """E8: nor does a pipe that nobody reads, or a socket whose other end is gone, raise."""
     read, write = os.pipe()
     os.close(read)
-    monkeypatch.setattr(messages, "STDERR", write)
+    monkeypatch.setattr(stderr_line, "STDERR", write)
     messages.complain("nobody")
     os.close(write)
     here, there = socket.socketpair()
     there.close()
-    monkeypatch.setattr(messages, "STDERR", here.fileno())
+    monkeypatch.setattr(stderr_line, "STDERR", here.fileno())
     messages.complain("nobody")
     here.close()
 
@@ -275,7 +324,7 @@ def test_a_stderr_without_a_reader_is_no_error(monkeypatch: pytest.MonkeyPatch) 
 def test_a_stderr_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """E8: what holds the place of a closed descriptor 2 is a folder open for reading."""
     folder = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
-    monkeypatch.setattr(messages, "STDERR", folder)
+    monkeypatch.setattr(stderr_line, "STDERR", folder)
     messages.complain("nobody")
     os.close(folder)
 
@@ -283,7 +332,7 @@ def test_a_stderr_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_file_as_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
     """LocalAI writes a backend's stderr to a file."""
     file = os.memfd_create("stderr")
-    monkeypatch.setattr(messages, "STDERR", file)
+    monkeypatch.setattr(stderr_line, "STDERR", file)
     messages.complain("kept")
     assert os.pread(file, 100, 0) == b"pdwrap: kept\n"
     os.close(file)
