@@ -12,7 +12,7 @@ from pdwrap.stderr import STDERR, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pdwrap.messages import Form
+    from collections.abc import Callable
 
 MODE = 0o666  # less the umask, as a shell's `>>` does
 
@@ -23,7 +23,7 @@ class LogFile:
     Args:
         path: where it is; made if it is not there.
         where: the option or the variable that named it.
-        form: what lines look like.
+        make: makes a line of an event, its text and its fields.
 
     Attributes:
         alone: it has taken the place of descriptor 2, so that nothing goes to stderr any more.
@@ -33,10 +33,10 @@ class LogFile:
 
     """
 
-    __slots__ = ("_descriptor", "_form", "alone")
+    __slots__ = ("_descriptor", "_make", "alone")
 
-    def __init__(self, path: str, where: str, form: "Form") -> None:
-        self._form = form
+    def __init__(self, path: str, where: str, make: "Callable[[str, str, dict[str, object]], str]") -> None:
+        self._make = make
         self.alone = False
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
         try:
@@ -48,7 +48,7 @@ class LogFile:
     def write(self, event: str, text: str, fields: "dict[str, object]") -> None:
         """Append one line."""
         try:
-            os.write(self._descriptor, one_line(self._form.line(event, text, fields, stamped=True)))
+            os.write(self._descriptor, one_line(self._make(event, text, fields)))
         except OSError:
             pass  # full, too long (RLIMIT_FSIZE), gone: the ending matters more
 

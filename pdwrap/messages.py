@@ -66,12 +66,15 @@ class Form:
 
             self._dump = json.dumps
 
-    def line(self, event: str, text: str, fields: "dict[str, object]", *, stamped: bool) -> str:
-        """Make a line; JSON always has the time and the pid, a text only where it is to be `stamped` with them."""
-        if self._dump:
-            whole = {"time": now(), "event": event, "pdwrap_pid": self._pid, **fields}
-            return self._dump(_valid(whole))
-        return f"{now()} pdwrap[{self._pid}]: {text}" if stamped else f"pdwrap: {text}"
+    def line(self, event: str, text: str, fields: "dict[str, object]") -> str:
+        """Make a line for stderr."""
+        return self.stamped(event, text, fields) if self._dump else f"pdwrap: {text}"
+
+    def stamped(self, event: str, text: str, fields: "dict[str, object]") -> str:
+        """Make a line that says when, and whose it is; JSON always does."""
+        if not self._dump:
+            return f"{now()} pdwrap[{self._pid}]: {text}"
+        return self._dump(_valid({"time": now(), "event": event, "pdwrap_pid": self._pid, **fields}))
 
 
 def now() -> str:
@@ -115,7 +118,7 @@ class Log:
         if settings.log_file:
             from pdwrap.log_file import LogFile
 
-            Log.file = LogFile(settings.log_file, settings.explicit.get("log_file", "--log-file"), self._form)
+            Log.file = LogFile(settings.log_file, settings.explicit.get("log_file", "--log-file"), self._form.stamped)
 
     def leave_stderr(self) -> None:
         """Hold descriptor 2 no longer, where there is a log file: who reads it sees when the backend has closed it."""
@@ -128,7 +131,7 @@ class Log:
         if Log.file is not None:
             Log.file.write(event, text, fields)
         else:
-            write_line(self._form.line(event, text, fields, stamped=False))
+            write_line(self._form.line(event, text, fields))
 
     def watch(self, launcher: tuple[int, str], mechanisms: str) -> None:
         """Say whose death counts and how it will be seen (`-v`); no mechanism is no watch."""

@@ -207,7 +207,7 @@ def test_json_is_valid_for_any_name(names: list[bytes]) -> None:
         "survivors": [{"name": os.fsdecode(name)} for name in names],
         "name": os.fsdecode(names[0]),
     }
-    line = messages.Form("json").line("survivors", "", fields, stamped=True)
+    line = messages.Form("json").line("survivors", "", fields)
     assert json.dumps(json.loads(line), ensure_ascii=False).encode("utf-8")
 
 
