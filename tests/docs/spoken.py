@@ -11,10 +11,12 @@ import pdwrap
 from pdwrap import exit_status
 
 PACKAGE = Path(pdwrap.__file__).parent
-#: The tool for LocalAI speaks of folders, in lines of its own (docs/localai.md).
-FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if "localai" not in path.parts[len(PACKAGE.parts) :]]
+FILES = sorted(PACKAGE.rglob("*.py"))
+OWN_FILES = [path for path in FILES if "localai" not in path.parts[len(PACKAGE.parts) :]]
+"""Without the tool for LocalAI."""
 SPEAKERS = {"Refusal": (0, "{}"), "complain": (0, "{}"), "_say": (1, "{}")}
 """Who says a line: which of its arguments that is, and what becomes of it."""
+SPEAKERS |= {"Trouble": (0, "(?:.*: )?{}"), "UsageError": (0, "{}"), "say": (0, "{}")}  # behind a backend's name
 SPEAKERS["not_started"] = (0, r"{} \(.*\): nothing was started.*")
 FEWEST_LETTERS = 8
 """A line with fewer letters of its own (`NAME: REASON`) says what the system says."""
@@ -109,7 +111,7 @@ def variables() -> set[str]:
     """The variables of the environment that mean something to pdwrap; the tool for LocalAI has its own page."""
     words = {
         node.value
-        for path in FILES
+        for path in OWN_FILES
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }

@@ -38,7 +38,12 @@ FOREIGN = {
     "--runtime": "podman",
 }
 #: Lines that are the system's words behind a name: nothing of them is pdwrap's own.
-SYSTEM = {"lama-server: command not found", "./server: Permission denied", "server: OSError: ..."}
+SYSTEM = {
+    "lama-server: command not found",
+    "./server: Permission denied",
+    "server: OSError: ...",
+    "run.sh is a broken link",
+}
 #: Variables that the documents name, and that are not pdwrap's to read.
 OTHERS_VARIABLES: set[str] = set()
 
