@@ -1,4 +1,4 @@
-"""Where the command begins: `pdwrap -- CMD` goes straight on, anything with options through click.
+"""Where the command begins: `pdwrap -- CMD` goes straight on, options through `command_line`, all else through click.
 
 Every import on the straight way is counted: it stands between the launcher's fork and the backend's exec.
 """
@@ -23,9 +23,8 @@ def main(arguments: "list[str]") -> "NoReturn":
         elif arguments and not arguments[0].startswith("-"):
             settings, command = options.read(os.environ), arguments
         else:
-            from pdwrap.cli import click_parser
-
-            settings, command = click_parser.parse(arguments)
+            given, command = _split(arguments)
+            settings = options.read(os.environ, given)
         _run(settings, command, first_parent)
     except Refusal as refusal:
         messages.complain(str(refusal))
@@ -36,6 +35,17 @@ def main(arguments: "list[str]") -> "NoReturn":
         if not (isinstance(error, ImportError) and _says_what_is_missing(error)):
             messages.complain(f"internal error ({type(error).__name__}: {error}): nothing was started")
     os._exit(OWN_FAILURE)
+
+
+def _split(arguments: "list[str]") -> "tuple[dict[str, list[str]], list[str]]":
+    from pdwrap import command_line  # only where there are options
+
+    plain = command_line.split(arguments)
+    if plain is not None:
+        return plain
+    from pdwrap.cli import click_parser
+
+    return click_parser.split(arguments)
 
 
 def _says_what_is_missing(error: ImportError) -> bool:

@@ -57,6 +57,7 @@ GOOD: list[tuple[str, str, object]] = [
     ("success", "0,3 255", frozenset({0, 3, 255})),
     ("name", "llama-cpp", "llama-cpp"),
     ("name", "a b\n", "a b\n"),
+    ("log_file", "/var/log/x y.log", "/var/log/x y.log"),
     ("log", "text", "text"),
     ("log", "json", "json"),
 ]
@@ -78,6 +79,7 @@ BAD: list[tuple[str, str]] = [
     ("rewrite", "TERM:INT,oops"),
     *[("success", text) for text in ("", ",", "-1", "256", "TERM", "1e1", "0x1", "\N{SUPERSCRIPT TWO}")],
     ("name", ""),
+    ("log_file", ""),
     *[("log", text) for text in ("", "JSON", "xml")],
 ]
 
@@ -105,6 +107,7 @@ def test_defaults() -> None:
         "leftovers": "end",
         "lifeline": None,
         "log": "text",
+        "log_file": "",
         "mode": "fork",
         "name": "",
         "parent": None,
