@@ -100,12 +100,18 @@ static void start(const char *spec, int number) {
 }
 
 static void keep_forking(void) {
+    sigset_t all, before;
+    sigfillset(&all);
     for (;;) {
+        /* Nobody is to hear in our name what one of them got. */
+        sigprocmask(SIG_BLOCK, &all, &before);
         if (fork() == 0) {
-            signal(SIGTERM, SIG_DFL);
+            for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+            sigprocmask(SIG_SETMASK, &before, NULL);
             usleep(2000);
             _exit(0);
         }
+        sigprocmask(SIG_SETMASK, &before, NULL);
         usleep(700);
         while (waitpid(-1, NULL, WNOHANG) > 0) continue;
     }

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
-import signal
 import sys
 import time
 from collections import Counter
-from typing import Any, NoReturn
+from collections.abc import Iterator
 
 from benchmarks.processes import become_subreaper, sweep
 
 from . import build, plan, trial
 from .beside import Beside
+from .workers import Result, results
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def one(options: argparse.Namespace, number: int, command: list[str], beside: Beside) -> dict[str, Any] | None:
+def one(options: argparse.Namespace, number: int, command: list[str], beside: Beside) -> Result | None:
     """Carry out one trial; `None` if it is of another family than is wanted."""
     drawn = plan.draw(f"{options.seed}/{number}", options.mode)
     if options.family and drawn.family != options.family:
@@ -56,25 +55,15 @@ def one(options: argparse.Namespace, number: int, command: list[str], beside: Be
     }
 
 
-def work(options: argparse.Namespace, command: list[str], beside: Beside, share: int, out: int) -> NoReturn:
-    """Be a worker: each result is a line of JSON."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    become_subreaper()
+def share(options: argparse.Namespace, command: list[str], beside: Beside, worker: int) -> Iterator[Result]:
+    """Carry out one worker's trials."""
     end = time.monotonic() + options.seconds
-    numbers = [options.trial] * options.times if options.trial is not None else range(share, 1_000_000, options.jobs)
-    status = 0
-    try:
-        for number in numbers:
-            if options.trial is None and time.monotonic() >= end:
-                break
-            if (result := one(options, number, command, beside)) is not None:
-                os.write(out, json.dumps(result).encode() + b"\n")
-    except BaseException as error:  # noqa: BLE001 - whatever it is, the worker says so and goes no farther
-        os.write(out, json.dumps({"broken": repr(error)}).encode() + b"\n")
-        status = 1
-    finally:
-        sweep()
-        os._exit(status)
+    only = options.trial is not None
+    for number in [options.trial] * options.times if only else range(worker, 1_000_000, options.jobs):
+        if not only and time.monotonic() >= end:
+            return
+        if (result := one(options, number, command, beside)) is not None:
+            yield result
 
 
 class Tally:
@@ -86,10 +75,10 @@ class Tally:
         self.bad: Counter[str] = Counter()
         self.excused: Counter[str] = Counter()
         self.without: Counter[str] = Counter()
-        self.faults: list[dict[str, Any]] = []
+        self.faults: list[Result] = []
         self.broken: list[str] = []
 
-    def take(self, result: dict[str, Any]) -> None:
+    def take(self, result: Result) -> None:
         """Count one result."""
         if "broken" in result:
             self.broken.append(result["broken"])
@@ -104,7 +93,7 @@ class Tally:
             self.faults.append(result)
             print(self.line(result), flush=True)
 
-    def line(self, result: dict[str, Any]) -> str:
+    def line(self, result: Result) -> str:
         """Say what is wrong, and how to repeat it."""
         given = ["--mode", self._options.mode, "--seed", self._options.seed, "--trial", str(result["trial"])]
         return f"scripts/chaos {shlex.join(given)}  # {'; '.join(result['wrong'])} | {result['plan']}"
@@ -147,18 +136,11 @@ def main(arguments: list[str]) -> int:
     build.program("actors")
     become_subreaper()
     beside = Beside()
-    reader, writer = os.pipe()
-    jobs = 1 if options.trial is not None else options.jobs
-    for share in range(jobs):
-        if os.fork() == 0:
-            os.close(reader)
-            work(options, command, beside, share, writer)
-    os.close(writer)
     tally = Tally(options)
+    jobs = 1 if options.trial is not None else options.jobs
     try:
-        with os.fdopen(reader) as results:
-            for line in results:
-                tally.take(json.loads(line))
+        for result in results(jobs, lambda worker: share(options, command, beside, worker)):
+            tally.take(result)
         print(tally.as_json(beside) if options.json else tally.text(beside))
     except KeyboardInterrupt:
         return 130

@@ -123,6 +123,8 @@ def draw(seed: str, mode: str) -> Plan:
     stderr = rng.choice(("file", "file", "file", "closed", "full", "blocked", "unread"))
     limit = None
     if family == "limits":
+        # There an interpreter, or prlimit(1), may have to complain: into what nobody reads, it waits for ever.
+        stderr = "file" if stderr == "blocked" else stderr
         limit = draw_limit(rng, count(grown))
         if limit[0] == "memory":
             grown = "(m)" if grown == "" else grown[:-1] + ",m)" if grown.endswith(")") else grown + "(m)"

@@ -26,11 +26,12 @@ STDERR = ("file", "closed", "full", "blocked", "unread")
 
 
 def describe(pid: int) -> str:
-    """Say who that is: pid, state, command line."""
+    """Say who that is: pid, state, whether it is one of pdwrap's or which program, what it waits in."""
     try:
-        with open(f"/proc/{pid}/cmdline", "rb") as line:
-            words = line.read().replace(b"\0", b" ").decode(errors="replace").strip()
-        return f"{pid} {state(pid)} {words[-60:]}"
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as name:
+            who = "pdwrap" if is_python(pid) else name.read().strip()
+        with open(f"/proc/{pid}/wchan", encoding="ascii") as place:
+            return f"{pid} {state(pid)} {who} ({place.read()})"
     except OSError:
         return f"{pid} gone"
 
@@ -89,6 +90,8 @@ class Scene:
         self._account.chmod(0o666)
         self._said = self.place / "stderr"
         self._fds: list[int] = []
+        self.helpers: set[int] = set()
+        """Processes of ours below us that are no part of it."""
         self.struck_alone = False
         """Whether pdwrap was struck before it had started anything."""
         self.go = -1
@@ -152,8 +155,8 @@ class Scene:
                 pass
         except ChildProcessError:
             return []
-        strangers = self.account.strangers
-        return sorted(pid for pid in below(os.getpid()) if pid not in strangers and state(pid) not in "ZX")
+        others = {*self.account.strangers, *self.helpers}
+        return sorted(pid for pid in below(os.getpid()) if pid not in others and state(pid) not in "ZX")
 
     def supervisors(self) -> list[int]:
         """List pdwrap's processes: what is a Python."""
@@ -181,13 +184,13 @@ class Scene:
         """End the strangers, and say what is left then: nothing, if `gone` was right. End that too."""
         if not self.place.exists():
             return []
-        strangers = self.account.strangers
+        others = {*self.account.strangers, *self.helpers, self.launcher}
         end = time.monotonic() + 30
         found: set[int] = set()
         while time.monotonic() < end:
             for pid in (there := below(os.getpid())):
                 send(pid, signal.SIGKILL)
-            found |= {pid for pid in there if pid not in strangers and pid != self.launcher and state(pid) not in "ZX"}
+            found |= {pid for pid in there if pid not in others and state(pid) not in "ZX"}
             try:
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass

@@ -70,8 +70,15 @@ def of_the_strangers(scene: Scene, plan: Plan) -> list[str]:
 
 def of_the_terms(scene: Scene, plan: Plan, mode: str) -> list[str]:
     """E3: nobody is asked twice. What we sent ourselves is counted; exec mode cannot see that it came."""
-    ours = sum(act.signal == signal.SIGTERM and act.target != "launcher" for act in plan.acts)
-    most = max(ours, 1) if mode == FORK else ours + 1
+    shared = "S" not in plan.kind and "g" not in plan.kind
+    seen = sum(
+        act.signal == signal.SIGTERM
+        and (act.target.startswith("wrapper") or (shared and act.target == "launcher-group"))
+        for act in plan.acts
+    )
+    unseen = sum(act.signal == signal.SIGTERM and act.target.startswith(("backend", "node")) for act in plan.acts)
+    most = (max(seen, 1) if mode == FORK else seen + 1) + unseen
+    ours = seen + unseen
     return [
         f"node {node} got SIGTERM {times} times"
         for (node, number), times in scene.account.heard.items()

@@ -1,0 +1,178 @@
+"""`scripts/points`: each process of pdwrap, and its launcher, killed, stopped, refused, at each of its system calls.
+
+First an undisturbed run is listed, from the launcher's fork to the last process's end; then each call of it is a point,
+and each point is struck in a run of its own: the process is killed there (`kill`), or stopped (`stop`), the launcher is
+killed while the process is there (`first`), or the call fails (`errno`, with what that call is known to fail with). A
+point that is bad prints one line that repeats it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import shlex
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from random import Random
+
+from benchmarks.processes import become_subreaper, sweep
+
+from . import build, calls, plan, point
+from .beside import Beside
+from .point import Point
+from .workers import Result, results
+
+ACTIONS = ("kill", "stop", "first", "errno")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    made = argparse.ArgumentParser(prog="points", description="pdwrap struck at each of its system calls.")
+    made.add_argument("--mode", choices=(plan.FORK, plan.EXEC), default=plan.FORK, help="of pdwrap (default fork)")
+    made.add_argument("--ending", action="append", choices=point.ENDINGS, help="what begins the end (default: each)")
+    made.add_argument("--action", action="append", choices=ACTIONS, help="what strikes (default: each)")
+    made.add_argument(
+        "--of", action="append", metavar="NAME", help="of this process alone (L: the launcher, L.2: pdwrap)"
+    )
+    made.add_argument("--share", type=int, default=1, metavar="N", help="one of N points (default: each)")
+    made.add_argument("--seed", default="1", help="which ones (default 1)")
+    made.add_argument("--point", metavar="P", help="this one alone, as a failure says")
+    made.add_argument("--times", type=int, default=1, metavar="N", help="that one so many times (default 1)")
+    made.add_argument("--jobs", type=int, default=4, help="workers (default 4)")
+    made.add_argument("--json", action="store_true", help="one JSON object at the end, in place of the table")
+    made.add_argument("--pdwrap", metavar="CMD", help="the command to attack (default: this checkout's)")
+    return made
+
+
+def points(options: argparse.Namespace, command: list[str], beside: Beside) -> list[Point]:
+    """List what there is to strike; of endings but the first, what comes after the backend was ready."""
+    found = []
+    endings = options.ending or (point.ENDINGS if options.mode == plan.FORK else point.ENDINGS[:1])
+    for ending in endings:
+        text, begun = point.listing(options.mode, ending, command, beside)
+        for at, call in calls.read(text, 0 if ending == endings[0] else begun):
+            if call.name == point.STRANGER or (options.of and call.name not in options.of):
+                continue
+            for action in options.action or ACTIONS:
+                if action == "errno" and (call.name == point.LAUNCHER or not calls.may_fail(call)):
+                    continue
+                if action == "first" and call.name == point.LAUNCHER:
+                    continue
+                what = str(calls.failure(call)) if action == "errno" else action
+                found.append(Point(ending, call.name, at, what))
+    if options.share > 1:
+        chosen = Random(options.seed)  # noqa: S311 - no secrets
+        found = chosen.sample(found, len(found) // options.share)
+    return found
+
+
+class Tally:
+    """Counts, and tells of each bad point at once."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self.struck: Counter[tuple[str, str]] = Counter()
+        self.bad: Counter[tuple[str, str]] = Counter()
+        self.missed = 0
+        self.excused: Counter[str] = Counter()
+        self.faults: list[str] = []
+        self.broken = 0
+        self.slowest = 0.0, ""
+
+    def take(self, result: Result) -> None:
+        """Count one result."""
+        if "broken" in result:
+            self.broken += 1
+            print(f"points: broken: {result['broken']}", file=sys.stderr, flush=True)
+            return
+        one = Point(*result["point"])
+        self.slowest = max(self.slowest, (result["took"], str(one)))
+        key = one.name, one.action if one.action in ACTIONS else "errno"
+        if result["call"] is None:
+            self.missed += 1
+        else:
+            self.struck[key] += 1
+        if result["excused"]:
+            self.excused[result["excused"]] += 1
+        elif result["wrong"]:
+            self.bad[key] += 1
+            self.faults.append(self.line(one, result))
+            print(self.faults[-1], flush=True)
+
+    def line(self, one: Point, result: Result) -> str:
+        """Say what is wrong, and how to repeat it."""
+        given = shlex.join(["--mode", self._options.mode, "--point", str(one)])
+        where = calls.name(result["call"]) if result["call"] is not None else "not reached"
+        failed = f", {errno.errorcode[int(one.action)]}" if one.action.isdigit() else ""
+        return f"scripts/points {given}  # {where}{failed}: {'; '.join(result['wrong'])}"
+
+    def text(self, beside: Beside) -> str:
+        """Write the table."""
+        total, bad = sum(self.struck.values()), sum(self.bad.values())
+        lines = [f"{self._options.mode} mode: {total} points struck, {bad} bad; {self.missed} were not reached"]
+        for name in sorted({name for name, _ in self.struck}):
+            of_it = [f"{action} {self.struck[name, action]} ({self.bad[name, action]} bad)" for action in ACTIONS]
+            lines.append(f"  {name:8} {', '.join(of_it)}")
+        lines += [f"  {times} more beyond a documented limit: {why}" for why, times in self.excused.items()]
+        lines.append(f"  the slowest took {self.slowest[0]:.1f} s: {self.slowest[1]}")
+        lines.append(f"  longest stall of the machine: {beside.worst * 1000:.0f} ms")
+        return "\n".join(lines)
+
+    def as_json(self, beside: Beside) -> str:
+        """Write the same for a program."""
+        whole = {
+            "mode": self._options.mode,
+            "struck": {" ".join(key): times for key, times in self.struck.items()},
+            "bad": {" ".join(key): times for key, times in self.bad.items()},
+            "missed": self.missed,
+            "excused": dict(self.excused),
+            "faults": self.faults,
+            "stall": beside.worst,
+        }
+        return json.dumps(whole, indent=1)
+
+
+def share(work: list[Point], options: argparse.Namespace, command: list[str], beside: Beside) -> Iterator[Result]:
+    """Strike one worker's points."""
+    for each in work:
+        before = time.monotonic()
+        came = point.run(each, options.mode, command, beside)
+        took = time.monotonic() - before
+        yield {"point": list(each), "wrong": came.wrong, "excused": came.excused, "call": came.call, "took": took}
+
+
+def wanted(options: argparse.Namespace, command: list[str], beside: Beside) -> list[Point]:
+    """Give the one that was named, or all."""
+    if options.point is None:
+        return points(options, command, beside)
+    ending, name, call, action = options.point.split(",")
+    return [Point(ending, name, int(call), action)] * options.times
+
+
+def main(arguments: list[str]) -> int:
+    """Run; nothing that we started is left."""
+    options = parser().parse_args(arguments)
+    command = shlex.split(options.pdwrap) if options.pdwrap else build.pdwrap()
+    for name in ("actors", "tracer"):
+        build.program(name)
+    become_subreaper()
+    beside = Beside()
+    tally = Tally(options)
+    try:
+        # What lists them is a worker too: without children of its own, but for those of its scene.
+        listed = next(results(1, lambda _: iter([{"points": wanted(options, command, beside)}])))
+        if "broken" in listed:
+            raise build.NotReady(listed["broken"])
+        work = [Point(*each) for each in listed["points"]]
+        jobs = 1 if options.point else options.jobs
+        for result in results(jobs, lambda worker: share(work[worker::jobs], options, command, beside)):
+            tally.take(result)
+        print(tally.as_json(beside) if options.json else tally.text(beside))
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        sweep()
+    return 1 if tally.bad or tally.broken else 0
