@@ -1,4 +1,4 @@
-"""`python -m pdwrap.localai`."""
+"""`python -I -m pdwrap.localai`."""
 
 import sys
 

@@ -33,7 +33,7 @@ SHADOWS = (
         "shlex",
         "shutil",
     ),
-    *("shutil", "logging", "warnings", "traceback", "click", "psutil", "prctl", "pdwrap"),
+    *("shutil", "logging", "warnings", "traceback", "click", "psutil", "prctl", "_prctl", "_ctypes", "pdwrap"),
 )
 TOO_DEAR = frozenset(
     ("click", "psutil", "enum", "re", "typing", "dataclasses", "pathlib", "logging", "subprocess", "signal")
@@ -135,6 +135,35 @@ def test_shadowing_modules_in_the_working_directory(installed: list[str], tmp_pa
             before_exec=lambda: os.chdir(tmp_path),
         )
         assert (outcome.code, outcome.stderr) == (0, "")
+
+
+@pytest.mark.modes("fork", "exec")
+@pytest.mark.parametrize("path", ["here", "", ":"])
+def test_shadowing_modules_of_a_module(mode: str, tmp_path: Path, path: str) -> None:
+    """T1: `python -m pdwrap`, too, imports nothing from the working directory or PYTHONPATH once it has begun."""
+    for name in ("_prctl", "_ctypes", "select", "fcntl", "json", "click", "psutil", "entry"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('shadowed by {name}')\n")
+    outcome = run(
+        [sys.executable, "-m", "pdwrap", f"--{mode}", "--", "sh", "-c", "exit 5"],
+        env=clean_environment({"PYTHONPATH": path.replace("here", str(tmp_path)), "PDWRAP_LOG": "json"}),
+        before_exec=lambda: os.chdir(tmp_path),
+    )
+    assert (outcome.code, outcome.stderr) == (5, "")
+
+
+def test_only_what_lies_beside_pdwrap(tmp_path: Path) -> None:
+    """T1: a pdwrap that is itself on PYTHONPATH (`pip install --target`) finds its own there, and no other's."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder in (ours, theirs):
+        folder.mkdir()
+        (folder / "click.py").write_text(f"raise SystemExit({folder.name!r})\n")
+    (theirs / "_prctl.py").write_text("raise SystemExit('shadowed')\n")
+    (ours / "pdwrap").symlink_to(ROOT / "pdwrap")
+    command = [sys.executable, "-S", str(ROOT / "scripts" / "pdwrap")]
+    env = clean_environment({"PYTHONPATH": f"{theirs}:{ours}"})
+    outcome = run([*command, "--", "sh", "-c", "exit 5"], env=env)
+    assert (outcome.code, outcome.stderr) == (5, "")
+    assert run([*command, "--grace", "1s", "--", "true"], env=env).stderr == "ours\n"
 
 
 def test_site_customization(installed: list[str], tmp_path: Path) -> None:
