@@ -10,7 +10,6 @@ from pdwrap.exec_mode.sidecar_loop import Sidecar
 from pdwrap.exec_mode.sidecar_pipes import SidecarPipes
 from pdwrap.exit_status import OWN_FAILURE, not_started
 from pdwrap.linux import descriptors
-from pdwrap.linux.pipe_signal import die_when_closed, disarm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +46,6 @@ def run_sidecar(
     """
     stands = False
     try:
-        die_when_closed(ready)
         if helper is not None:
             # As long as it lives, we are below the backend, and would stop ourselves with the rest of the tree.
             waiting = poll()
@@ -59,7 +57,6 @@ def run_sidecar(
         actions.marks = SidecarPipes(actions.members.backend, actions.settings.signal)
         sidecar = Sidecar(actions, launcher)
         stands = True
-        disarm(ready)
         try:
             os.write(ready, STANDS)
         except BrokenPipeError:

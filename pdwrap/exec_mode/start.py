@@ -23,6 +23,7 @@ from pdwrap.inherited import Inherited
 from pdwrap.launcher import Launcher
 from pdwrap.lifecycle import PATIENCE
 from pdwrap.linux import pidfd, procfs, signals
+from pdwrap.linux.pipe_signal import continue_when_closed
 from pdwrap.stderr import STDERR
 
 TYPE_CHECKING = False
@@ -79,28 +80,43 @@ def _start_sidecar(settings: "Settings", launcher: Launcher, log: messages.Log) 
     except OSError as error:
         raise not_started("cannot fork a sidecar", error) from None
     if helper == 0:
-        try:
-            os.close(stands)  # pdwrap's alone, so that its end is seen
-            os.setsid()  # out of reach of the signals that are meant for the backend's group and terminal
-            helper_ends = pidfd.pidfd_open(os.getpid())
-            if os.fork() == 0:
-                sidecar_start.run_sidecar(actions, launcher, ready, kept, helper_ends)
-        except OSError as error:
-            sidecar_start.tell_failure(ready, error)
-        finally:
-            os._exit(OWN_FAILURE)
+        os.close(stands)  # pdwrap's alone, so that its end is seen
+        _be_helper(actions, launcher, ready, kept)
     os.close(ready)
+    answer = _hear(stands, settings, launcher)
+    os.kill(helper, signals.SIGKILL)  # where a sidecar stands it has ended; else somebody may have stopped it (E4)
+    if answer is None:
+        os._exit(OWN_FAILURE)  # which continues the sidecar (`continue_when_closed`), and it ends with us
     os.waitpid(helper, 0)
     # A blocked SIGCHLD stays pending through exec even where its action is to be ignored (signal(7), measured).
     signals.api.sigtimedwait({signals.SIGCHLD}, 0)
-    stood = _hear(stands, settings, launcher)
     os.close(stands)
-    if stood != sidecar_start.STANDS:
-        raise Refusal(stood.decode(errors="replace") or f"{sidecar_start.LOST}: nothing was started")
+    if not answer:
+        raise Refusal("the sidecar was lost while pdwrap started: nothing was started")
+    if answer != sidecar_start.STANDS:
+        raise Refusal(answer.decode(errors="replace"))
 
 
-def _hear(stands: int, settings: "Settings", launcher: Launcher) -> bytes:
-    """Read what the sidecar says; end when the launcher has died and it says nothing: somebody has stopped it (E4)."""
+def _be_helper(actions: SidecarActions, launcher: Launcher, ready: int, kept: "set[int]") -> "NoReturn":
+    """Fork the sidecar, and exit, so that it is nobody's child here."""
+    try:
+        os.setsid()  # out of reach of the signals that are meant for the backend's group and terminal
+        continue_when_closed(ready)
+        _fork_sidecar(actions, launcher, ready, kept)
+    except OSError as error:
+        sidecar_start.tell_failure(ready, error)
+    finally:
+        os._exit(OWN_FAILURE)
+
+
+def _fork_sidecar(actions: SidecarActions, launcher: Launcher, ready: int, kept: "set[int]") -> None:
+    helper_ends = pidfd.pidfd_open(os.getpid())
+    if os.fork() == 0:
+        sidecar_start.run_sidecar(actions, launcher, ready, kept, helper_ends)
+
+
+def _hear(stands: int, settings: "Settings", launcher: Launcher) -> bytes | None:
+    """Read what the sidecar says; None where the launcher has died, and somebody has stopped it (E4)."""
     waiting = poll()
     waiting.register(stands, POLLIN)
     if launcher.descriptor is not None and settings.lifeline is None:
@@ -110,5 +126,5 @@ def _hear(stands: int, settings: "Settings", launcher: Launcher) -> bytes:
         watched.poll()
     while not waiting.poll(int(PATIENCE * 1000)):
         if launcher.is_dead() or lifeline.is_closed(settings.lifeline):
-            os._exit(OWN_FAILURE)  # which ends the sidecar (`sidecar_start.run_sidecar`)
+            return None
     return os.read(stands, messages.LONGEST_TEXT)

@@ -15,13 +15,19 @@ def die_when_closed(descriptor: int) -> None:
         set_async(descriptor, on=True)  # else one that is stopped stays, until it is continued
 
 
+def continue_when_closed(descriptor: int) -> None:
+    """Have the kernel continue whoever of this process group is stopped, when the other end of this pipe is closed."""
+    if own(descriptor, -os.getpgrp(), signals.SIGCONT):
+        set_async(descriptor, on=True)  # else one that is stopped stays, until it is continued
+
+
 def disarm(descriptor: int) -> bool:
     """Have the kernel send nothing more for this end of a pipe, whichever process writes; tell whether it will not."""
     return set_async(descriptor, on=False)
 
 
 def own(descriptor: int, pid: int, number: int) -> bool:
-    """Say who is to get which signal for this end of a pipe; tell whether the kernel takes it."""
+    """Say who is to get which signal for this end of a pipe (-N: process group N); tell whether the kernel takes it."""
     try:
         import fcntl  # not on the way to the backend's exec
 

@@ -172,9 +172,32 @@ def test_launcher_dies_once_there_is_a_sidecar(start: Starter) -> None:
         assert_few_words(tree)
 
 
-def test_sidecar_stopped_before_it_stands(faulty: Faulty) -> None:
-    """E4: somebody stops it, and the launcher dies: pdwrap does not wait for it for ever, and it does not stay."""
-    tree = faulty.strike("self", signal.SIGSTOP, "before", CLOSE_ALL)(argv=SLEEP, settle=False)
+#: Before the sidecar stands: who gets there stops itself. The first four are the helper's, around its fork.
+STOPS_BEFORE_IT_STANDS = [
+    ("before", place("exec_mode.start._be_helper")),
+    ("before", place("exec_mode.start.continue_when_closed")),
+    ("after", place("exec_mode.start.continue_when_closed")),
+    ("after", place("exec_mode.start._fork_sidecar")),
+    ("before", place("exec_mode.sidecar_start.run_sidecar")),
+    ("before", CLOSE_ALL),
+    ("before", place("exec_mode.sidecar_pipes.SidecarPipes.__init__")),
+    ("after", place("exec_mode.sidecar_loop.Sidecar.__init__")),
+]
+
+
+@pytest.mark.parametrize("at", STOPS_BEFORE_IT_STANDS, ids="-".join)
+def test_stopped_before_it_stands(faulty: Faulty, at: tuple[str, Place]) -> None:
+    """E4: somebody stops helper or sidecar, and the launcher dies: pdwrap waits for nobody, and nothing stays."""
+    tree = faulty.strike("self", signal.SIGSTOP, *at)(argv=SLEEP, settle=False)
     faulty.wait_reached(0)
     tree.launcher.kill()
+    tree.assert_gone()
+
+
+@pytest.mark.parametrize("at", STOPS_BEFORE_IT_STANDS[2:], ids="-".join)
+def test_stopped_before_it_stands_and_pdwrap_killed(faulty: Faulty, at: tuple[str, Place]) -> None:
+    """E4: the caller kills pdwrap instead, which can kill nobody any more: the kernel continues who was stopped."""
+    tree = faulty.strike("self", signal.SIGSTOP, *at)(argv=SLEEP, settle=False)
+    faulty.wait_reached(0)
+    tree.wrapper.kill()
     tree.assert_gone()
