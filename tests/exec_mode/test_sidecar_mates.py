@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -116,7 +117,7 @@ def test_waits_for_the_helpers_end(monkeypatch: pytest.MonkeyPatch) -> None:
     if pid == 0:
         try:
             monkeypatch.setattr(descriptors, "close_all_but", stands)
-            nothing: Any = None
+            nothing: Any = SimpleNamespace(log=SimpleNamespace(leave_stderr=lambda: None))
             sidecar_start.run_sidecar(nothing, nothing, tell, set(), os.pidfd_open(helper))
         finally:
             os._exit(1)
