@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import ATTACHED, DETACHED, ROOT, Starter, reap_all, sweep
+from tests.harness import ATTACHED, DETACHED, ROOT, Starter, kill_what_is_left, reap_all
 from tests.harness.faulty import Faulty
-from tests.harness.kernel import become_subreaper
+from tests.harness.processes import become_subreaper
 
 collect_ignore = [] if os.environ.get("PDWRAP_TEST_FIELD") else ["field"]
 """`./scripts/test --field` installs what those need."""
@@ -69,7 +69,7 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     passed = request.node.stash.get(PASSED, False)
     if passed and "[exec" in request.node.name:
         reap_all()
-    left = sweep()
+    left = kill_what_is_left()
     assert not left or not passed, f"left behind by the test: {left}"
 
 

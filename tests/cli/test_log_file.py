@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import CLOSED, READY, Starter, Tree, clean_environment, run, shell
+from tests.harness import CLOSED, READY, Started, Starter, clean_environment, run, shell
 
 pytestmark = pytest.mark.modes("fork", "exec")
 
@@ -28,7 +28,7 @@ def stamped(text: str, pid: int) -> list[str]:
     return [match[1] for match in matches if match]
 
 
-def kill_launcher(tree: Tree) -> None:
+def kill_launcher(tree: Started) -> None:
     """The launcher dies, and all is gone."""
     tree.launcher.kill()
     tree.assert_gone()

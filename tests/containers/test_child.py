@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Starter, Tree, run
+from tests.harness import Started, Starter, run
 from tests.harness.containers import BELOW_SH, CONTAINER, INIT, OUTSIDE, PROBE, Told, bare, find, launcher_of, status_of
 
 pytestmark = [pytest.mark.usefixtures("root"), pytest.mark.modes("fork", "exec")]
@@ -43,7 +43,7 @@ def entrypoint(folder: Path, text: str) -> list[str]:
     return [*CONTAINER, "sh", str(script)]
 
 
-def assert_ends_with_its_launcher(tree: Tree, backend: Told) -> None:
+def assert_ends_with_its_launcher(tree: Started, backend: Told) -> None:
     """The launcher inside dies: all others are gone before PID 1 is, and the backend was asked once."""
     launcher_of(tree).kill()
     tree.assert_gone()

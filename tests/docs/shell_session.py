@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pexpect
 
-from tests.harness import LIMIT
+from tests.harness.patience import LIMIT, stretched
 
 PROMPT = "\x02next\x03"
 OURS = "pdwrap: "
@@ -80,7 +80,7 @@ class Shell:
             env={**env, "PS1": PROMPT, "PS2": "", "TERM": "dumb", "HISTFILE": ""},
             encoding="utf-8",
             echo=False,
-            timeout=LIMIT,
+            timeout=stretched(LIMIT),
             dimensions=(24, 200),
         )
         self._bash.expect_exact(PROMPT)

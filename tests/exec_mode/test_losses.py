@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Process, Starter, Tree, children, pause_for, role, wait_for_sidecars
+from tests.harness import Process, Started, Starter, children, pause_for, role, wait_for_sidecars
 from tests.harness.faulty import Faulty, Place, place
 from tests.harness.pty_session import terminal
 
@@ -24,13 +24,13 @@ LONG = {"PDWRAP_GRACE": "100s"}
 LOSSES = pytest.mark.parametrize("number", [KILL, STOP], ids=["killed", "stopped"])
 
 
-def assert_asked_once(tree: Tree) -> None:
+def assert_asked_once(tree: Started) -> None:
     """All are gone, the sidecars too, and the backend was asked once."""
     tree.assert_gone()
     assert [each for each in tree.signals() if each != CONT] == [TERM], tree.stderr
 
 
-def lose(tree: Tree, lost: Process, number: int, moment: float) -> None:
+def lose(tree: Started, lost: Process, number: int, moment: float) -> None:
     """A sidecar is lost and the launcher dies, so many seconds one after the other; negative: the launcher first."""
     if moment < 0:
         tree.launcher.kill()

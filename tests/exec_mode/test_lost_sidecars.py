@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from tests.harness import Process, Starter, Tree, children, pause_for, watchers
+from tests.harness import Process, Started, Starter, children, pause_for, watchers
 
 pytestmark = pytest.mark.modes("exec")
 
@@ -17,13 +17,13 @@ SHORT = {"PDWRAP_GRACE": "0.2s"}
 LONG = {"PDWRAP_GRACE": "100s"}
 
 
-def assert_ended_once(tree: Tree) -> None:
+def assert_ended_once(tree: Started) -> None:
     """All are gone, and the backend was asked once."""
     tree.assert_gone()
     assert [each for each in tree.signals() if each != CONT] == [TERM], tree.stderr
 
 
-def assert_undisturbed(tree: Tree) -> None:
+def assert_undisturbed(tree: Started) -> None:
     """A visible signal is the first that the backend gets."""
     tree.backend.signal(signal.SIGUSR1)
     tree.got(signal.SIGUSR1)
@@ -83,7 +83,7 @@ def test_stopped_during_the_grace(start: Starter, which: int) -> None:
     assert_ended_once(tree)
 
 
-def at_a_moment(tree: Tree, lost: Process, moment: float) -> None:
+def at_a_moment(tree: Started, lost: Process, moment: float) -> None:
     """A sidecar is lost, and the launcher, `moment` seconds one after the other; negative: the launcher first."""
     first, then = (lost, tree.launcher) if moment >= 0 else (tree.launcher, lost)
     first.kill()
@@ -116,7 +116,7 @@ def test_signals_to_a_sidecar(start: Starter) -> None:
     tree.assert_gone()
 
 
-def lose_both(tree: Tree) -> None:
+def lose_both(tree: Started) -> None:
     """Both sidecars are killed at the same instant: neither runs between the two signals."""
     both = tree.sidecars
     for each in both:

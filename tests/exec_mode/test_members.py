@@ -11,7 +11,7 @@ import pytest
 from pdwrap.exec_mode.member import Member
 from pdwrap.exec_mode.members import Members
 from pdwrap.linux import pidfd, procfs
-from tests.harness import Process, sweep
+from tests.harness import Process, kill_what_is_left
 
 
 def family() -> tuple[int, int]:
@@ -39,7 +39,7 @@ def tree() -> Iterator[tuple[Members, int]]:
     held = pidfd.pidfd_open(backend)
     assert held is not None
     yield Members(backend, held), child
-    sweep()
+    kill_what_is_left()
 
 
 def known(members: Members) -> dict[int, Member]:

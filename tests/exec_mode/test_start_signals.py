@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from tests.harness import Starter, Tree, pause_for, watchers
+from tests.harness import Started, Starter, pause_for, watchers
 from tests.harness.faulty import Faulty, Place, place
 
 pytestmark = pytest.mark.modes("exec")
@@ -58,14 +58,14 @@ PLACES = [
 ]
 
 
-def assert_died_of(tree: Tree, number: int) -> None:
+def assert_died_of(tree: Started, number: int) -> None:
     """It has died of the signal, and said nothing: nothing has been ended, and it was told to go."""
     assert os.waitstatus_to_exitcode(tree.status()) == -number, tree.stderr
     tree.assert_tree_gone()
     assert tree.stderr == ""
 
 
-def assert_few_words(tree: Tree) -> None:
+def assert_few_words(tree: Started) -> None:
     """No traceback, and one line at most that says why nothing was started or what was ended."""
     assert "Traceback" not in tree.stderr
     lines = [line for line in tree.stderr.splitlines() if "pdwrap: done: " not in line]  # the ending's second

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Starter, Tree
+from tests.harness import Started, Starter
 
 pytestmark = pytest.mark.modes("exec")
 
@@ -24,14 +24,14 @@ WATCHES = pytest.mark.parametrize(
 )
 
 
-def seen_of(tree: Tree) -> list[str]:
+def seen_of(tree: Started) -> list[str]:
     """What the kernel says of the backend once it waits: masks, threads, and how often it was switched to."""
     tree.backend.wait_state("S")
     status = Path(f"/proc/{tree.backend.pid}/status").read_text(encoding="ascii").splitlines()
     return [line for line in status if not line.startswith(("Rss", "Vm", "SigQ"))]
 
 
-def assert_untouched(tree: Tree, before: list[str]) -> None:
+def assert_untouched(tree: Started, before: list[str]) -> None:
     """No signal, no child, not one context switch; the sidecars live; a visible signal is the first that it gets."""
     tree.assert_alive(0.2)
     assert seen_of(tree) == before
@@ -41,7 +41,7 @@ def assert_untouched(tree: Tree, before: list[str]) -> None:
     assert tree.signals() == [signal.SIGUSR1]
 
 
-def assert_ends_once(tree: Tree) -> None:
+def assert_ends_once(tree: Started) -> None:
     """The launcher, whatever it has become, dies: all are gone, and the backend was asked once."""
     tree.launcher.kill()
     tree.assert_gone()

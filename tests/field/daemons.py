@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.harness import Process, Starter, children, stat
+from tests.harness import Process, Starter, children, stat, wait_until
 
 from .service import LOADING, Service, assert_bindable
 
 
 def pid_in(path: Path) -> int:
     """The pid that the daemon writes into *path*: looked for, since it writes it when it wants to."""
-    deadline = time.monotonic() + LOADING
-    while True:
-        text = path.read_text(encoding="ascii") if path.exists() else ""
-        if text.endswith("\n"):
-            return int(text)
-        assert time.monotonic() < deadline, f"no pid in {path}"
-        time.sleep(0.02)
+    wait_until(
+        lambda: path.exists() and path.read_text(encoding="ascii").endswith("\n"), lambda: f"no pid in {path}", LOADING
+    )
+    return int(path.read_text(encoding="ascii"))
 
 
 def assert_ended_with_starter(start: Starter, argv: Sequence[str], port: int) -> None:
@@ -41,10 +37,9 @@ def start_kept(
     service = Service(start, argv, port, options=["--leftovers", "wait", *options])
     pid = pid_in(pid_file)
     (inner,) = children(service.tree.wrapper.pid)
-    deadline = time.monotonic() + LOADING
-    while children(inner) != [pid]:  # the kernel offers nothing to wait on for a grandchild's reaping
-        assert time.monotonic() < deadline, f"{children(inner)} are below {inner}, not {pid} alone"
-        time.sleep(0.005)
+    wait_until(
+        lambda: children(inner) == [pid], lambda: f"{children(inner)} are below {inner}, not {pid} alone", LOADING
+    )
     service.hold_family()
     return service
 
@@ -60,10 +55,9 @@ def assert_out_of_reach(start: Starter, argv: Sequence[str], port: int, pid_file
     tree, server = service.tree, Process(pid_in(pid_file))
     try:
         assert tree.status() == 0
-        deadline = time.monotonic() + LOADING
-        while living_children() != {tree.launcher.pid, server.pid}:
-            assert time.monotonic() < deadline, "the sidecars do not end"
-            time.sleep(0.005)
+        wait_until(
+            lambda: living_children() == {tree.launcher.pid, server.pid}, lambda: "the sidecars do not end", LOADING
+        )
         tree.launcher.kill()
         assert tree.launcher.is_dead()
         service.connect().close()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import time
 from types import TracebackType
+
+from tests.harness import wait_until
 
 from .service import LOADING, Service
 
@@ -58,8 +59,9 @@ def upload(service: Service) -> socket.socket:
 
 def wait_until_loaded(service: Service) -> None:
     """Look until it says that it is well: it listens before it has its model."""
-    deadline = time.monotonic() + LOADING
-    while (answer := service.ask("/health"))[0] != 200:
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{answer}; stderr: {service.tree.stderr[-3000:]!r}")
-        time.sleep(0.02)
+    wait_until(
+        lambda: service.ask("/health")[0] == 200,
+        lambda: f"{service.ask('/health')}; stderr: {service.tree.stderr[-3000:]!r}",
+        LOADING,
+        pause=0.02,
+    )

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import http.client
 import io
-import time
 from pathlib import Path
 from types import TracebackType
 
-from tests.harness import Tree
+from tests.harness import Started, wait_until
 
 from .service import LOADING, Service
 
@@ -109,10 +108,15 @@ class Load:
         self.close()
 
 
-def wait_for_words(place: Tree | Path, words: str, *, count: int = 1) -> None:
+def wait_for_words(place: Started | Path, words: str, *, count: int = 1) -> None:
     """Look until *words* stand *count* times in a tree's stderr, or in a file: a foreign server's only way to tell."""
-    deadline = time.monotonic() + LOADING
-    while (text := place.stderr if isinstance(place, Tree) else place.read_text()).count(words) < count:
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{words!r} is not {count} times in {text[-3000:]!r}")
-        time.sleep(0.02)
+
+    def text() -> str:
+        return place.stderr if isinstance(place, Started) else place.read_text()
+
+    wait_until(
+        lambda: text().count(words) >= count,
+        lambda: f"{words!r} is not {count} times in {text()[-3000:]!r}",
+        LOADING,
+        pause=0.02,
+    )

@@ -6,11 +6,10 @@ import http.client
 import os
 import socket
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.harness import Process, Starter, Tree, children
+from tests.harness import Process, Started, Starter, children, wait_until
 
 WORKERS = Path(__file__).resolve().parent / "workers"
 LOADING = 60.0
@@ -55,22 +54,22 @@ class Service:
         command that made it has exited.
         """
         self.port, self.daemon = port, daemon
-        self.tree: Tree = start(argv=argv, options=list(options), launcher=launcher, env=env, settle=False)
+        self.tree: Started = start(argv=argv, options=list(options), launcher=launcher, env=env, settle=False)
         self._wait_until_listening(within)
 
     def _wait_until_listening(self, within: float) -> None:
-        deadline = time.monotonic() + within
-        while True:
+        def said() -> str:
+            return f"stderr: {self.tree.stderr[-3000:]!r}; stdout: {self.tree.stdout[-1000:]!r}"
+
+        def listens() -> bool:  # a server that is not ours has no other way to say that it does
             try:
                 self.connect().close()
-            except OSError as error:
-                ended = not self.daemon and not self.tree.wrapper.alive
-                if ended or time.monotonic() > deadline:
-                    text = f"{error}; stderr: {self.tree.stderr[-3000:]!r}; stdout: {self.tree.stdout[-1000:]!r}"
-                    raise AssertionError(text) from None
-                time.sleep(0.02)  # a server that is not ours has no other way to say that it listens
-            else:
-                return
+            except OSError:
+                assert self.daemon or self.tree.wrapper.alive, f"it has ended; {said()}"
+                return False
+            return True
+
+        wait_until(listens, lambda: f"it does not listen; {said()}", within, pause=0.02)
 
     @property
     def backend(self) -> int:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
-from tests.harness import LIMIT, ROOT, Process, Running, children, describe, run
+from tests.harness import ROOT, Process, Running, children, describe, run, wait_until
 from tests.harness.containers import inside
 
 from .image import Image
@@ -35,16 +34,16 @@ class Container:
     def __init__(self, image: Image) -> None:
         """Start it as it is, and wait until its server listens."""
         self.running = Running(image.run())
-        deadline = time.monotonic() + LIMIT
-        while not self._listens():
-            assert time.monotonic() < deadline, self.running.stderr
-            assert self.running.process.alive, self.running.wait()
-            time.sleep(0.02)  # a server that is not ours has no other way to say that it listens
+        wait_until(self._is_listening, lambda: self.running.stderr, pause=0.02)
         (first,) = children(self.running.pid)
         (inner,) = children(first)
         (backend,) = children(inner)
         self.first = Process(first)
         self.below = [Process(inner), Process(backend)]
+
+    def _is_listening(self) -> bool:
+        assert self.running.process.alive, self.running.wait()
+        return self._listens()  # a server that is not ours has no other way to say so
 
     def _listens(self) -> bool:
         """Look into its network, which nobody else is in."""

@@ -19,7 +19,7 @@ from tests.harness import (
     ROOT,
     Process,
     Running,
-    Tree,
+    Started,
     Voice,
     children,
     clean_environment,
@@ -27,7 +27,7 @@ from tests.harness import (
     role,
 )
 from tests.harness.containers import CONTAINER, Container
-from tests.harness.tree import Setting
+from tests.harness.started import Setting
 
 from .test_examples import EXAMPLES
 
@@ -194,7 +194,7 @@ def test_external_backend(tmp_path: Path, path: Path) -> None:
     argv = role("reporter", *ATTACHED)
     server = ["import os, sys", 'os.write(9, " ".join(["arguments", *sys.argv[1:]]).encode() + b"\\n")']
     (folder / "server.py").write_text("\n".join([*server, f"os.execv({argv[0]!r}, {argv!r})"]), encoding="utf-8")
-    tree = Tree(
+    tree = Started(
         Setting(
             pdwrap=(),
             backend=["./external-backend", "--addr", "127.0.0.1:1"],

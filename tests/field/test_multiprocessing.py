@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Process, Starter, Tree, describe, wait_for_sidecars
+from tests.harness import Process, Started, Starter, describe, wait_for_sidecars
 
 from .load import DONE, Load, wait_for_words
 from .service import Service, assert_bindable, free_port, worker
@@ -39,7 +39,7 @@ def start_busy(
         yield service, load
 
 
-def memory(tree: Tree) -> Path:
+def memory(tree: Started) -> Path:
     """Where the master's shared memory is (shm_open(3))."""
     wait_for_words(tree, "memory psm_")
     words = tree.stderr.split()

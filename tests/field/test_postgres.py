@@ -10,13 +10,12 @@ import os
 import pwd
 import signal
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness import Running, Starter, run, stat
+from tests.harness import Outcome, Running, Starter, run, stat, wait_until
 
 from .load import wait_for_words
 from .service import LOADING, Service, assert_bindable, free_port
@@ -90,13 +89,14 @@ def psql(port: int, *arguments: str) -> list[str]:
 
 def query(port: int, text: str) -> str:
     """The answer to one query; asked again while the server says that it is starting up."""
-    deadline = time.monotonic() + LOADING
-    while True:
-        outcome = run(psql(port, "--command", text), within=LOADING)
-        if outcome.code == 0:
-            return outcome.stdout.decode().strip()
-        assert time.monotonic() < deadline, outcome.stderr
-        time.sleep(0.05)
+    answers: list[Outcome] = []
+
+    def answered() -> bool:
+        answers.append(run(psql(port, "--command", text), within=LOADING))
+        return answers[-1].code == 0
+
+    wait_until(answered, lambda: answers[-1].stderr, LOADING, pause=0.05)
+    return answers[-1].stdout.decode().strip()
 
 
 class Client:
@@ -127,9 +127,7 @@ class Client:
 
 def wait_for_all(port: int, text: str) -> None:
     """Look until all clients are counted by a query."""
-    deadline = time.monotonic() + LOADING
-    while query(port, text) != str(COUNT):
-        assert time.monotonic() < deadline
+    wait_until(lambda: query(port, text) == str(COUNT), lambda: f"not {COUNT}: {query(port, text)}", LOADING)
 
 
 @contextlib.contextmanager

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness import Starter
+from tests.harness import Starter, wait_until
 
 from .daemons import assert_ended_with_starter, assert_out_of_reach, start_kept
 from .load import Held, Load
@@ -60,10 +59,9 @@ class Blocked(Held):
 def block(service: Service) -> Iterator[Load]:
     """Clients that wait."""
     with Load(service, COUNT, Blocked) as load:
-        deadline = time.monotonic() + LOADING
-        while figure(service, "clients", "blocked_clients") != str(COUNT):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(
+            lambda: figure(service, "clients", "blocked_clients") == str(COUNT), lambda: f"not {COUNT} wait", LOADING
+        )
         yield load
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.harness import Starter, stat
+from tests.harness import Starter, stat, wait_until
 
 from .load import wait_for_words
 from .models import make_whisper
@@ -45,11 +44,8 @@ def make_busy(service: Service) -> socket.socket:
     link.sendall(b"1")
     wait_for_words(service.tree, WORKING)
     busy_for = os.sysconf("SC_CLK_TCK") // 2
-    deadline = time.monotonic() + LOADING
     before = int(stat(service.backend)[USER_TIME])
-    while int(stat(service.backend)[USER_TIME]) < before + busy_for:
-        assert time.monotonic() < deadline, "not busy"
-        time.sleep(0.02)
+    wait_until(lambda: int(stat(service.backend)[USER_TIME]) >= before + busy_for, lambda: "not busy", LOADING)
     return link
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pdwrap.fork_mode import children
 from pdwrap.fork_mode.children import Tree
-from tests.harness import Process, stat, sweep
+from tests.harness import Process, kill_what_is_left, stat
 from tests.harness.forked import in_child
 
 
@@ -38,7 +38,7 @@ def in_tree(act: Callable[[Tree], bool]) -> bool:
                 os.kill(pid, signal.SIGKILL)
 
     passed = in_child(alone)
-    sweep()  # what its children left has fallen to us
+    kill_what_is_left()  # what its children left has fallen to us
     return passed
 
 

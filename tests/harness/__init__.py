@@ -13,13 +13,15 @@ What a test needs comes from two fixtures (conftest.py):
 
 The pieces, one module each:
 
-`tree`      `Tree`: the four processes, what they say (`voice`), what the launcher saw (`status`), `assert_gone`.
+`started`   `Started`, which a test calls `tree`: the four processes, what they say (`voice`), what the launcher saw
+            (`status`), `assert_gone`.
 `sidecars`  exec mode: who watches over a backend.
 `voice`     `Voice`: the pipe on which all of a tree speak, and whose end-of-file proves that none is left.
 `roles`     the backends, a program of its own: plain, stubborn, reporter, runner, listener ... and their children.
 `launcher`  the launcher, a program of its own: forks from a thread, drops its uid, calls setsid, executes itself.
 `spawn`     `run`, `run_many`, `Running` for commands without a tree; `spawn` with exact descriptors.
-`kernel`    `Process` (a pidfd), children, parents, states, and the reaping that proves that nothing is left.
+`processes` `Process` (a pidfd), children, parents, states, and the reaping that proves that nothing is left.
+`patience`  how long a wait may last: longer where the machine is busy. `wait_until`, `is_readable`.
 `seccomp`   a real filter that makes the kernel deny named system calls, as a command prefix.
 `faulty`    a pdwrap in which something fails, or somebody is lost, at a named place (fixture ``faulty``).
 `foreign`   launchers that are programs of their own, in Python, Go and Node.
@@ -30,7 +32,8 @@ Every role holds the write end of the tree pipe, so its end-of-file proves that 
 is a child subreaper: what a tree loses falls to us, and after each test a fixture fails if anything did.
 """
 
-from .kernel import LIMIT, Process, children, describe, parent_of, reap_all, stat, sweep
+from .patience import LIMIT, Patience, is_readable, wait_until
+from .processes import Process, children, describe, kill_what_is_left, parent_of, reap_all, stat
 from .sidecars import wait_for_sidecars, watchers
 from .spawn import (
     ATTACHED,
@@ -51,7 +54,7 @@ from .spawn import (
     shell,
     spawn,
 )
-from .tree import Starter, Tree
+from .started import Started, Starter
 from .voice import Voice
 
 __all__ = [
@@ -64,15 +67,18 @@ __all__ = [
     "READY",
     "ROOT",
     "Outcome",
+    "Patience",
     "Process",
     "Running",
+    "Started",
     "Starter",
-    "Tree",
     "Voice",
     "children",
     "clean_environment",
     "denied",
     "describe",
+    "is_readable",
+    "kill_what_is_left",
     "parent_of",
     "pause_for",
     "reap_all",
@@ -82,7 +88,7 @@ __all__ = [
     "shell",
     "spawn",
     "stat",
-    "sweep",
     "wait_for_sidecars",
+    "wait_until",
     "watchers",
 ]

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import PYTHON, ROOT, Process, Running, Tree, children
+from . import PYTHON, ROOT, Process, Running, Started, children
 
 CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
@@ -111,7 +111,7 @@ def inside(pid: int) -> int:
     return int(line.split()[-1])
 
 
-def find(tree: Tree, pid: int, below: int | None = None) -> Process:
+def find(tree: Started, pid: int, below: int | None = None) -> Process:
     """Hold the process below *below* (default: the tree's first) whose pid in a namespace is *pid*."""
     waiting, seen = [tree.launcher.pid if below is None else below], []
     while waiting:
@@ -127,7 +127,7 @@ def find(tree: Tree, pid: int, below: int | None = None) -> Process:
     raise AssertionError(f"no {pid} among {seen} (pid here, pid inside)")
 
 
-def launcher_of(tree: Tree) -> Process:
+def launcher_of(tree: Started) -> Process:
     """Hold the launcher in a container whose PID 1 is INIT: the first that it started; all others fell to it later."""
     return tree.hold(min(children(find(tree, 1).pid), key=inside))
 
@@ -135,7 +135,7 @@ def launcher_of(tree: Tree) -> Process:
 class Told:
     """The backend in a container: its pid there, and the signals that it says it got."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Started) -> None:
         """Wait until it is ready."""
         self.tree = tree
         try:
@@ -152,7 +152,7 @@ class Told:
         return [int(words[0]) for words in self.tree.voice.all("got", str(self.pid))]
 
 
-def status_of(tree: Tree) -> int:
+def status_of(tree: Started) -> int:
     """Tell the exit status of the container, as the launcher out here saw it; -N for death by signal N."""
     return os.waitstatus_to_exitcode(tree.status())
 
@@ -183,7 +183,7 @@ class Container:
         os.close(self._end)
         assert self.running.wait().code == 0
 
-    def assert_gone_with(self, tree: Tree) -> None:
+    def assert_gone_with(self, tree: Started) -> None:
         """What was entered is gone, though the container goes on, until it is told to end."""
         tree.assert_tree_gone()
         assert self.first.alive

@@ -21,14 +21,13 @@ import errno
 import importlib
 import os
 import sys
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NewType
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .tree import Starter
+    from .started import Starter
 
 Place = NewType("Place", str)
 """A function of pdwrap's that exists: `place` makes it."""
@@ -98,7 +97,7 @@ class Faulty:
         return self._starter("strike", where, whom, str(int(number)), when)
 
     def _starter(self, what: str, where: Place, *arguments: str) -> Starter:
-        from .tree import Starter
+        from .started import Starter
 
         reached = str(self.reached(len(self._made)))
         option = [] if self._mode == "fork" else [f"--{self._mode}"]
@@ -112,12 +111,9 @@ class Faulty:
 
     def wait_reached(self, at: int) -> None:
         """Look until the fault of starter number *at* has happened."""
-        from .kernel import LIMIT
+        from .patience import wait_until
 
-        deadline = time.monotonic() + LIMIT
-        while not self.reached(at).exists():
-            assert time.monotonic() < deadline, f"fault {at} does not happen: {self._made[at].pdwrap}"
-            time.sleep(0.001)
+        wait_until(self.reached(at).exists, lambda: f"fault {at} does not happen: {self._made[at].pdwrap}")
 
     def assert_reached(self) -> None:
         """Each fault has happened: what a test says of it has been seen."""

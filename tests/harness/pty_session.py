@@ -16,14 +16,25 @@ import select
 import shlex
 import struct
 import termios
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from . import LIMIT, PYTHON, Process, Voice, clean_environment, describe, parent_of, pause_for, reap_all, spawn
+from . import (
+    PYTHON,
+    Patience,
+    Process,
+    Voice,
+    clean_environment,
+    describe,
+    is_readable,
+    parent_of,
+    reap_all,
+    spawn,
+    wait_until,
+)
 from .terminal_player import FENCE, ORDERS, VOICE
 
 CTRL_C, CTRL_Z, CTRL_BACKSLASH, CTRL_D = "\x03", "\x1a", "\x1c", "\x04"
@@ -132,13 +143,9 @@ class PtySession:
 
     def expect(self, text: str) -> str:
         """Wait until *text* is on the screen; give what is on it."""
-        deadline = time.monotonic() + LIMIT
-        poll = select.poll()
-        poll.register(self._master, select.POLLIN)
+        patience = Patience()
         while text not in self.look():
-            assert poll.poll(max(0.0, deadline - time.monotonic()) * 1000), (
-                f"no {text!r} on the screen: {self.look()!r}"
-            )
+            assert is_readable(self._master, patience), f"no {text!r} on the screen: {self.look()!r}"
         return self.look()
 
     def hear(self, *words: str) -> list[str]:
@@ -179,10 +186,10 @@ class PtySession:
 
     def wait_foreground(self, group: int) -> None:
         """Look until *group* is the foreground process group: the kernel offers nothing to wait on."""
-        deadline = time.monotonic() + LIMIT
-        while self.foreground != group:
-            assert time.monotonic() < deadline, f"foreground is {self.foreground}, not {group}; {self.look()!r}"
-            pause_for(0.001)
+        wait_until(
+            lambda: self.foreground == group,
+            lambda: f"foreground is {self.foreground}, not {group}; {self.look()!r}",
+        )
 
     @property
     def modes(self) -> list[object]:

@@ -8,7 +8,7 @@ For every role: ``child=[KIND:]ROLE`` starts a child first (several times for se
 KIND is ``setsid`` (a session of its own), ``group`` (a process group of its own) or ``double`` (forked twice, so
 orphaned and adopted by the nearest subreaper). A child's own options follow in brackets: ``child=reporter[exit=15]``.
 
-A role ends by itself after two minutes, in case the test that started it is gone.
+A role ends by itself after ten minutes, in case the test that started it is gone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import time
 from typing import NoReturn
 
 TREE = 9
-LIFETIME = 120
+LIFETIME = 600
 FENCE = signal.SIGRTMAX  # sigwait gives the lowest pending number first, so the highest comes after all others
 
 Options = list[tuple[str, str]]
@@ -120,7 +120,7 @@ def catcher(role: Role) -> None:
 def runner(role: Role) -> None:
     """Always one process, never for long the same: forks, and lets the child go on."""
     role.ready()
-    end = time.monotonic() + LIFETIME / 4
+    end = time.monotonic() + LIFETIME / 10
     while time.monotonic() < end:
         if os.fork():
             os._exit(0)

@@ -7,9 +7,9 @@ of whom (proc(5), fdinfo): so no other is taken for one. As an orphan it fell to
 from __future__ import annotations
 
 import os
-import time
 
-from .kernel import LIMIT, children, parent_of
+from .patience import wait_until
+from .processes import children, parent_of
 
 
 def watchers(backend: int) -> list[int]:
@@ -36,14 +36,14 @@ def _holds(pid: int, backend: int) -> bool:
 
 def wait_for_sidecars(backend: int) -> list[int]:
     """Look until two watch over *backend*, and give the first and the second, which is its child."""
-    deadline = time.monotonic() + LIMIT
-    while True:
-        found = watchers(backend)
+    found: list[int] = []
+
+    def there_are_two() -> bool:
+        found[:] = watchers(backend)
         try:
-            if len(found) == 2 and parent_of(found[1]) == found[0]:
-                return found
+            return len(found) == 2 and parent_of(found[1]) == found[0]
         except (FileNotFoundError, ProcessLookupError):
-            pass
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not two sidecars of {backend}: {found}")
-        time.sleep(0.001)
+            return False
+
+    wait_until(there_are_two, lambda: f"not two sidecars of {backend}: {found}")
+    return found

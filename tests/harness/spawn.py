@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from .kernel import LIMIT, Process
+from .patience import LIMIT
+from .processes import Process
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent

@@ -25,7 +25,7 @@ import sys
 from typing import NoReturn
 
 ORDERS, VOICE = 8, 9
-LIFETIME = 120  # in case the test that started it is gone
+LIFETIME = 600  # in case the test that started it is gone
 FENCE = int(signal.SIGRTMAX)  # of several pending signals the lowest is delivered first
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import select
-import time
 
-from .kernel import LIMIT
+from .patience import LIMIT, Patience, is_readable
 
 
 class Voice:
@@ -20,11 +18,9 @@ class Voice:
         self._rest = b""
         self._ended = False
 
-    def _read(self, deadline: float) -> bool:
-        """Take in what has come, waiting for it until *deadline*; False if nothing came."""
-        poll = select.poll()
-        poll.register(self.reads, select.POLLIN)
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+    def _read(self, patience: Patience) -> bool:
+        """Take in what has come, waiting for it until *patience* is over; False if nothing came."""
+        if not is_readable(self.reads, patience):
             return False
         data = os.read(self.reads, 65536)
         self._ended = not data
@@ -34,14 +30,14 @@ class Voice:
 
     def next(self, *words: str) -> list[str]:
         """The next line whose first words are *words*, the rest of it split; lines before it are passed over."""
-        deadline = time.monotonic() + LIMIT
+        patience = Patience()
         while True:
             while self._taken < len(self.lines):
                 line = self.lines[self._taken].split()
                 self._taken += 1
                 if tuple(line[: len(words)]) == words:
                     return line[len(words) :]
-            if self._ended or not self._read(deadline):
+            if self._ended or not self._read(patience):
                 why = "end-of-file" if self._ended else "silence"
                 raise AssertionError(f"{why} instead of {' '.join(words)!r}; heard: {self.lines}")
 
@@ -51,13 +47,13 @@ class Voice:
 
     def quiet_for(self, seconds: float) -> bool:
         """True if nothing is said (and nobody leaves for good) for *seconds*."""
-        return self._taken == len(self.lines) and not self._read(time.monotonic() + seconds)
+        return self._taken == len(self.lines) and not self._read(Patience(seconds))
 
     def ended(self, within: float = LIMIT) -> bool:
         """Wait for end-of-file: nobody is left who could speak. Lines on the way are kept."""
-        deadline = time.monotonic() + within
+        patience = Patience(within)
         while not self._ended:
-            if not self._read(deadline):
+            if not self._read(patience):
                 return False
         return True
 

@@ -7,7 +7,6 @@ is a subreaper, and reaps whatever it gets; it stops a backend by SIGTERM to the
 from __future__ import annotations
 
 import os
-import select
 import signal
 import socket
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pdwrap.localai import command
-from tests.harness import CLOSED, LIMIT, PYTHON, Process, clean_environment, reap_all, spawn
+from tests.harness import CLOSED, PYTHON, Process, clean_environment, is_readable, reap_all, spawn
 
 LAUNCHER = """
 import ctypes, os, select, signal, sys
@@ -116,10 +115,8 @@ class Started:
         os.write(self._orders, b"stop\n")
 
     def _line(self, fd: int) -> str:
-        poll = select.poll()
-        poll.register(fd, select.POLLIN)
         while b"\n" not in self._said[fd]:
-            assert poll.poll(LIMIT * 1000), f"nothing heard; stderr: {self.stderr}"
+            assert is_readable(fd), f"nothing heard; stderr: {self.stderr}"
             data = os.read(fd, 4096)
             if not data:
                 return ""

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.harness import READY, Starter, Tree, denied, shell
+from tests.harness import READY, Started, Starter, denied, shell
 from tests.promise.test_ends import FAMILY
 
 SHORT = {"PDWRAP_GRACE": "0.2s"}
@@ -19,7 +19,7 @@ AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-group
 HIDE_PROC = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
 
 
-def assert_kept(tree: Tree) -> None:
+def assert_kept(tree: Started) -> None:
     """Signals arrive, and the launcher's death ends everything, gracefully."""
     tree.order(f"signal {signal.SIGUSR1}")
     tree.got(signal.SIGUSR1)
@@ -28,7 +28,7 @@ def assert_kept(tree: Tree) -> None:
     assert tree.signals() == [signal.SIGUSR1, signal.SIGTERM, signal.SIGCONT]
 
 
-def assert_refused(tree: Tree) -> None:
+def assert_refused(tree: Started) -> None:
     """125, one clear line, nothing started."""
     assert tree.status() == 125 << 8, tree.stderr
     tree.assert_gone()
@@ -119,7 +119,7 @@ def test_proc_unreadable(start: Starter, family: list[str], root: None, env: dic
         tree.assert_gone()
 
 
-def started(tree: Tree) -> bool:
+def started(tree: Started) -> bool:
     """Whether the backend came to be ready, before the end of everything."""
     try:
         tree.voice.next("ready", "backend")

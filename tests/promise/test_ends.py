@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.harness import ATTACHED, DETACHED, Starter, Tree
+from tests.harness import ATTACHED, DETACHED, Started, Starter
 
 pytestmark = pytest.mark.modes("fork", "exec")
 
@@ -88,7 +88,7 @@ def test_launcher_dies_while_options_are_read(start: Starter) -> None:
             assert "launcher" in tree.stderr
 
 
-def die_after(start: Starter, seconds: float, *options: str) -> Tree:
+def die_after(start: Starter, seconds: float, *options: str) -> Started:
     """A launcher that dies so long after it has forked pdwrap."""
     return start(argv=["sleep", "60"], options=options, launcher=[f"die={seconds}"], settle=False)
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.harness import Starter, Tree
+from tests.harness import Started, Starter
 from tests.harness.roles import FENCE
 
 TERM, CONT, KILL = signal.SIGTERM, signal.SIGCONT, signal.SIGKILL
@@ -83,7 +83,7 @@ def test_other_signal(start: Starter, name: str) -> None:
     assert sorted(tree.signals()) == sorted([wanted, CONT])
 
 
-def end_after(tree: Tree, number: int) -> None:
+def end_after(tree: Started, number: int) -> None:
     """The launcher sends a signal, and dies at once."""
     tree.send_order(f"signal-and-die {number}")
     tree.assert_gone()

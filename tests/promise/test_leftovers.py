@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.harness import Process, Starter, Tree
+from tests.harness import Process, Started, Starter
 from tests.promise.test_ends import FAMILY
 
 SHORT = {"PDWRAP_GRACE": "0.2s"}
@@ -79,7 +79,7 @@ def test_leave_ends_all_on_the_launchers_death(start: Starter) -> None:
     tree.assert_gone()
 
 
-def start_daemon(start: Starter, *arguments: str) -> tuple[Tree, Process]:
+def start_daemon(start: Starter, *arguments: str) -> tuple[Started, Process]:
     """A backend with `--leftovers wait` that has started its children and exited; and the first of them."""
     tree = start("daemon", "on=15", *arguments, options=["--leftovers", "wait", "--grace", "0.2"])
     left = tree.hold(int(tree.voice.all("ready", "reporter")[0][0]))

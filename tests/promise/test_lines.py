@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import CLOSED, PYTHON, Starter, Tree, children, run
+from tests.harness import CLOSED, PYTHON, Started, Starter, children, run
 from tests.promise.test_ends import FAMILY
 
 SHORT = {"PDWRAP_GRACE": "0.2s"}
@@ -19,7 +19,7 @@ DONE = r"pdwrap: done: (\d+) processe?s? ended in \d+\.\d{3}s"
 NAME = os.path.basename(PYTHON[0])[:15]
 
 
-def events(tree: Tree) -> list[dict[str, Any]]:
+def events(tree: Started) -> list[dict[str, Any]]:
     """The JSON objects, one a line."""
     return [json.loads(line) for line in tree.stderr.splitlines()]
 
@@ -140,7 +140,7 @@ def test_strange_name(start: Starter) -> None:
     assert [each["event"] for each in events(tree)] == ["ending", "done"]
 
 
-def tree_names(tree: Tree) -> set[str]:
+def tree_names(tree: Started) -> set[str]:
     """Names of pdwrap's descendants."""
     waiting, names = [tree.wrapper.pid], set()
     while waiting:

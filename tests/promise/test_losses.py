@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.harness import READY, Starter, Tree, children, shell
+from tests.harness import READY, Started, Starter, children, shell
 from tests.promise.test_ends import FAMILY
 
 SHORT = {"PDWRAP_GRACE": "0.2s"}
@@ -15,7 +15,7 @@ LONG = {"PDWRAP_GRACE": "100s"}
 ROUNDS = range(5)
 
 
-def lose(tree: Tree, who: str) -> None:
+def lose(tree: Started, who: str) -> None:
     """SIGKILL one supervisor, by name."""
     {"outer": tree.wrapper, "inner": tree.inner}[who].kill()
 

@@ -7,14 +7,14 @@ import signal
 
 import pytest
 
-from tests.harness import Starter, Tree, run
+from tests.harness import Started, Starter, run
 from tests.promise.test_ends import FAMILY
 
 SHORT = {"PDWRAP_GRACE": "0.2s"}
 STOPS = [signal.SIGSTOP, signal.SIGTSTP]
 
 
-def stop(tree: Tree, by: int) -> None:
+def stop(tree: Started, by: int) -> None:
     """Stop the backend, and see that pdwrap has stopped as well."""
     tree.backend.signal(by)
     tree.backend.wait_stopped()

@@ -9,14 +9,14 @@ import sys
 
 import pytest
 
-from tests.harness import READY, Running, Starter, Tree, Voice, denied, shell
+from tests.harness import READY, Running, Started, Starter, Voice, denied, shell
 
 PTRACE_ATTACH, PTRACE_DETACH = 16, 17
 POLLED = {"PDWRAP_INTERVAL": "0.05s", "PDWRAP_WATCH": "poll"}
 WATCHES = pytest.mark.parametrize("env", [{}, POLLED], ids=["auto", "poll"])
 
 
-def assert_undisturbed(tree: Tree) -> None:
+def assert_undisturbed(tree: Started) -> None:
     """Nothing is sent for a second; what is sent then arrives as the first and only signal."""
     tree.assert_alive(1)
     tree.wrapper.signal(signal.SIGUSR1)

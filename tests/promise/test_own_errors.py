@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pdwrap import lifecycle
-from tests.harness import READY, Tree, shell
+from tests.harness import READY, Started, shell
 from tests.harness.faulty import Faulty, Place, place
 from tests.promise.test_ends import FAMILY
 
@@ -21,7 +21,7 @@ OUTER = place("fork_mode.outer_loop.Outer._take_time")
 EITHER = pytest.mark.parametrize("where", [INNER, OUTER], ids=["inner", "outer"])
 
 
-def assert_ended(tree: Tree) -> None:
+def assert_ended(tree: Started) -> None:
     """All is gone, and it was said in words, not in a traceback."""
     tree.assert_gone()
     assert "Traceback" not in tree.stderr

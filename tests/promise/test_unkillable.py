@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import READY, Process, Starter, Tree, shell
+from tests.harness import READY, Process, Started, Starter, shell
 
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -73,7 +73,7 @@ def freezer(tmp_path: Path) -> Iterator[Freezer]:
         subprocess.run(["umount", str(top)], check=True)
 
 
-def named(tree: Tree) -> set[int]:
+def named(tree: Started) -> set[int]:
     """The pids that pdwrap says are still there."""
     lines = [
         each

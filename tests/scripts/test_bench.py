@@ -7,13 +7,12 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.harness import LIMIT, ROOT, children, clean_environment
+from tests.harness import ROOT, children, clean_environment, wait_until
 
 BENCH = ROOT / "scripts" / "bench"
 PEERS = {"setpriv", "tini", "dumb-init", "bwrap"}
@@ -116,9 +115,7 @@ def test_interrupted_it_leaves_nothing(measure: str, tmp_path: Path) -> None:
         for line in running.stderr:
             if line == f"bench: {measure} ...\n".encode():
                 break
-        deadline = time.monotonic() + LIMIT
-        while not children(running.pid) and time.monotonic() < deadline:
-            time.sleep(0.001)  # not our children: the kernel offers nothing to wait on
+        wait_until(lambda: children(running.pid), lambda: "it starts nothing")
         running.send_signal(signal.SIGTERM)
         said = running.stderr.read().decode()
         assert running.wait() == 128 + signal.SIGTERM, said

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import LIMIT, Outcome, Process, Running, Voice, clean_environment, describe, reap_all, role, run
+from tests.harness import Outcome, Process, Running, Voice, clean_environment, describe, reap_all, role, run
 from tests.shell.test_shebang import path_with
 
 BOTH = pytest.mark.modes("fork", "exec")
@@ -79,7 +79,7 @@ class Script:
         for each in self._held:
             assert each.is_dead()
             each.close()
-        left = reap_all(LIMIT)[1]
+        left = reap_all()[1]
         assert not left, f"left behind: {left}"
         self.voice.close()
         self._answers.close()

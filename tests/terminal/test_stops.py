@@ -7,13 +7,13 @@ import signal
 
 import pytest
 
-from tests.harness import Starter, Tree, stat
+from tests.harness import Started, Starter, stat
 
 CONT, STOP, FENCE = int(signal.SIGCONT), int(signal.SIGSTOP), int(signal.SIGRTMAX)
 STOPS = [signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU]
 
 
-def stopped(tree: Tree) -> int:
+def stopped(tree: Started) -> int:
     """Wait until the launcher sees pdwrap stop; give the signal. That it went on before may be seen, too."""
     while os.WIFCONTINUED(raw := tree.status()):
         pass
@@ -21,7 +21,7 @@ def stopped(tree: Tree) -> int:
     return os.WSTOPSIG(raw)
 
 
-def fence(tree: Tree) -> list[int]:
+def fence(tree: Started) -> list[int]:
     """Send FENCE through pdwrap; give all signals that the backend got before it."""
     before = tree.signals().count(FENCE)
     tree.wrapper.signal(FENCE)

@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from tests.harness import Process, Tree, Voice, parent_of, role
+from tests.harness import Process, Started, Voice, parent_of, role
 from tests.harness.roles import FENCE
-from tests.harness.tree import Setting
+from tests.harness.started import Setting
 
 __all__ = ["CONT", "FENCE", "PROGRAMS", "SHORT", "TERM", "Foreign", "reporter"]
 
@@ -34,7 +34,7 @@ def reporter(*arguments: str) -> list[str]:
     return role("reporter", f"exit={CONT}", *arguments)
 
 
-class Foreign(Tree):
+class Foreign(Started):
     """launcher.py -> `program`, the launcher under test -> whatever it starts, pdwrap and a backend in the end.
 
     Standard input of `program` is a pipe of ours, for `tell`; `says` is what it says on descriptor 5.

@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from .kernel import LIMIT, Process, children, describe, parent_of, reap_all
+from .patience import LIMIT
+from .processes import Process, children, describe, parent_of, reap_all
 from .sidecars import wait_for_sidecars, watchers
 from .spawn import HERE, PYTHON, clean_environment, paper, role, spawn
 from .voice import Voice
@@ -15,7 +16,7 @@ COMMANDS, REPORTS, TREE = 7, 8, 9
 
 
 class Setting(NamedTuple):
-    """How a tree is to be started; see `Tree`."""
+    """How a tree is to be started; see `Started`."""
 
     pdwrap: Sequence[str]
     backend: Sequence[str]
@@ -29,7 +30,7 @@ class Setting(NamedTuple):
     mode: str = "fork"
 
 
-class Tree:
+class Started:
     """launcher -> pdwrap (outer -> inner) -> backend -> whatever it starts.
 
     In exec mode: launcher -> backend, and beside them, below us, sidecar -> sidecar.
@@ -78,7 +79,7 @@ class Tree:
         self._processes.append(process)
         return process
 
-    def settle(self) -> Tree:
+    def settle(self) -> Started:
         """Wait until the backend is ready."""
         if self.setting.ready is not None:
             self._known["wrapper"] = self.wrapper
@@ -200,7 +201,7 @@ class Tree:
         return found
 
     def close(self) -> None:
-        """Let go of all descriptors; what still lives is the business of `sweep`."""
+        """Let go of all descriptors; what still lives is the business of `kill_what_is_left`."""
         self.dismiss()
         for process in self._processes:
             process.close()
@@ -217,7 +218,7 @@ class Starter:
         """*pdwrap* is the command under test, in *mode*."""
         self.pdwrap = list(pdwrap)
         self.mode = mode
-        self._trees: list[Tree] = []
+        self._trees: list[Started] = []
 
     def __call__(
         self,
@@ -235,7 +236,7 @@ class Starter:
         session: bool = True,
         ready: bool = False,
         settle: bool = True,
-    ) -> Tree:
+    ) -> Started:
         """Start ``launcher -> [pdwrap_via] pdwrap [options] -- [via] ROLE [arguments]``, and wait until it is ready.
 
         *argv* instead of a role: any command; waited for only if it is *ready* (says ``ready backend PID``).
@@ -256,7 +257,7 @@ class Starter:
             session=session,
             mode=self.mode,
         )
-        tree = Tree(setting)
+        tree = Started(setting)
         self._trees.append(tree)
         return tree.settle() if settle else tree
 

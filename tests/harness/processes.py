@@ -10,10 +10,8 @@ import ctypes
 import os
 import select
 import signal
-import time
 
-LIMIT = 20.0
-"""Seconds after which the harness gives up waiting. A watchdog only: no test passes because time went by."""
+from .patience import LIMIT, Patience, is_readable, wait_until
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -85,9 +83,7 @@ class Process:
 
     def is_dead(self, within: float = LIMIT) -> bool:
         """Wait until it is dead (a zombie is); False if it still lives after *within* seconds."""
-        poll = select.poll()
-        poll.register(self._fd, select.POLLIN)
-        return bool(poll.poll(within * 1000))
+        return is_readable(self._fd, within)
 
     @property
     def alive(self) -> bool:
@@ -100,22 +96,18 @@ class Process:
 
     def wait_state(self, *states: str) -> None:
         """Look until its state (proc(5)) is one of *states*."""
-        deadline = time.monotonic() + LIMIT
-        while (now := stat(self.pid)[0]) not in states:
-            if time.monotonic() > deadline:
-                raise AssertionError(f"state {now}, not one of {states}: {describe(self.pid)}")
-            time.sleep(0.001)
+        wait_until(lambda: stat(self.pid)[0] in states, lambda: f"not in state {states}: {describe(self.pid)}")
 
     def wait_reaped(self) -> None:
         """Look until its parent has reaped it: a zombie still takes signals (pidfd_send_signal(2))."""
-        deadline = time.monotonic() + LIMIT
+        wait_until(self._is_reaped, lambda: f"not reaped: {describe(self.pid)}")
+
+    def _is_reaped(self) -> bool:
         try:
-            while time.monotonic() < deadline:
-                signal.pidfd_send_signal(self._fd, 0)
-                time.sleep(0.001)
+            signal.pidfd_send_signal(self._fd, 0)
         except ProcessLookupError:
-            return
-        raise AssertionError(f"not reaped: {describe(self.pid)}")
+            return True
+        return False
 
     def close(self) -> None:
         """Let go of the pidfd."""
@@ -125,7 +117,7 @@ class Process:
 def reap_all(within: float = LIMIT) -> tuple[dict[int, int], list[str]]:
     """Reap our children until there are none (ECHILD): their raw statuses, and in words those that never ended."""
     statuses: dict[int, int] = {}
-    deadline = time.monotonic() + within
+    patience = Patience(within)
     while True:
         try:
             pid, raw = os.waitpid(-1, os.WNOHANG)
@@ -143,19 +135,18 @@ def reap_all(within: float = LIMIT) -> tuple[dict[int, int], list[str]]:
             except ProcessLookupError:
                 continue
             poll.register(fds[-1], select.POLLIN)
-        left = deadline - time.monotonic()
-        ended = poll.poll(max(0.0, left) * 1000)
+        ended = poll.poll((left := patience.left()) * 1000)
         for fd in fds:
             os.close(fd)
-        if not ended and fds:
+        if not ended and fds and not left:
             return statuses, [describe(child) for child in living]
 
 
-def sweep() -> list[str]:
+def kill_what_is_left() -> list[str]:
     """Kill and reap whatever is left below this process, and name it."""
     left: dict[int, str] = {}
-    deadline = time.monotonic() + LIMIT
-    while (found := children()) and time.monotonic() < deadline:
+    patience = Patience()
+    while (found := children()) and patience.left():
         for pid in found:
             left.setdefault(pid, describe(pid))
             try:
