@@ -9,8 +9,8 @@ abbreviations, and what is well-formed to click alone, each by its name:
 - `=` behind a short option (`-g=3s` is the text `=3s`);
 - `-` alone, as a command.
 
-Both mean the same wherever this one reads a line: tests/cli/test_command_line.py, with click 8.5.1, and by hand
-8.1.0 to 8.3.1.
+Both mean the same wherever this one reads a line: tests/cli/test_command_line.py, with click 8.5.1; by hand also with
+8.1.0, 8.1.8, 8.2.1 and 8.3.1.
 """
 
 from pdwrap.options import OPTIONS

@@ -105,11 +105,12 @@ def test_shadowing_modules(installed: list[str], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SHADOWS)
 def test_shadowing_module(installed: list[str], tmp_path: Path, name: str) -> None:
-    """T1: each alone, with an option (which imports click) and with a message (which imports more)."""
+    """T1: each alone, with an option, with what click alone reads, and with a message (which imports more)."""
     (tmp_path / f"{name}.py").write_text(f"raise SystemExit('shadowed by {name}')\n")
     env = clean_environment({"PYTHONPATH": str(tmp_path), "PDWRAP_LOG": "json"})
-    outcome = run([*installed, "--grace", "1s", "--", "sh", "-c", "exit 5"], env=env)
-    assert (outcome.code, outcome.stderr) == (5, "")
+    for words in (["--grace", "1s"], ["-qg1s"]):
+        outcome = run([*installed, *words, "--", "sh", "-c", "exit 5"], env=env)
+        assert (outcome.code, outcome.stderr) == (5, "")
 
 
 def test_shadowing_modules_in_the_ending(start: Starter, installed: list[str], tmp_path: Path) -> None:
@@ -207,6 +208,13 @@ def test_imports_nothing_dear() -> None:
     assert not {name.partition(".")[0] for name in ours} & {"click", "psutil"}
 
 
-def test_help_imports_click() -> None:
-    """What proves that the test above sees imports: for its help click is there."""
-    assert "click" in imported("-I", str(ROOT / "scripts" / "pdwrap"), "--help")
+def test_options_import_nothing_dear() -> None:
+    """T1: nor does a well-formed command line with options."""
+    bare = imported("-I", "-c", "pass")
+    words = ["--parent", "auto", "--grace", "3s"]
+    assert not (imported("-I", str(ROOT / "scripts" / "pdwrap"), *words, "--", "true") - bare) & TOO_DEAR
+
+
+def test_odd_options_import_click() -> None:
+    """What proves that the tests above see imports: with what click alone reads, click is there."""
+    assert "click" in imported("-I", str(ROOT / "scripts" / "pdwrap"), "-qg1s", "--", "true")
