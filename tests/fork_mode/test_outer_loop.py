@@ -47,7 +47,7 @@ class Drive:
         self.outer = outer_loop.Outer(actions, pipes.Reader(up[0]))
         monkeypatch.setattr(self.outer, "_wait", self.wait)
 
-    def end_as(self, raw: int) -> None:
+    def end_as(self, raw: int, _success: frozenset[int] = frozenset()) -> None:
         """In the place of the process's end."""
         self.as_what.append(raw)
         raise Mirrored
