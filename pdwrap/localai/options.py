@@ -43,7 +43,7 @@ class Options(NamedTuple):
 
     def command(self, name: str) -> list[str]:
         """Give them as they stand in a wrapper, after the tool's own."""
-        return list(self.words) if self.named else ["--name", name, *self.words]
+        return list(self.words) if self.named else [f"--name={name}", *self.words]  # a name may begin with -
 
     def shown(self) -> str:
         """Give them as a person would type them."""
