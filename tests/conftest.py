@@ -13,7 +13,10 @@ import pytest
 
 from tests.harness import ATTACHED, DETACHED, ROOT, Starter, kill_what_is_left, reap_all
 from tests.harness.faulty import Faulty
+from tests.harness.freezer import Freezer, mounted_freezer
 from tests.harness.processes import become_subreaper
+from tests.harness.pty_session import Command
+from tests.harness.scripts import Scripts
 
 collect_ignore = [] if os.environ.get("PDWRAP_TEST_FIELD") else ["field"]
 """`./scripts/test --field` installs what those need."""
@@ -115,6 +118,27 @@ def faulty(mode: str, tmp_path: Path) -> Iterator[Faulty]:
     made = Faulty(mode, tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def scripts(tmp_path: Path, pdwrap: list[str], mode: str) -> Scripts:
+    """Scripts that say ``pdwrap --``; see `harness.scripts`."""
+    return Scripts(tmp_path, pdwrap, mode)
+
+
+@pytest.fixture(params=["bare", "pdwrap"])
+def command(request: pytest.FixtureRequest, pdwrap: list[str], mode: str) -> Command:
+    """What runs a player at a terminal; each test that uses it runs without pdwrap and with it."""
+    if request.param == "bare":
+        return Command([], 0)
+    return Command([*pdwrap, "--"], 2 if mode == "fork" else 0)
+
+
+@pytest.fixture
+def freezer(tmp_path: Path) -> Iterator[Freezer]:
+    """A group of the cgroup v1 freezer."""
+    with mounted_freezer(tmp_path) as group:
+        yield group
 
 
 @pytest.fixture

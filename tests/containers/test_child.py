@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 from tests.harness import Started, Starter, run
-from tests.harness.containers import BELOW_SH, CONTAINER, INIT, OUTSIDE, PROBE, Told, bare, find, launcher_of, status_of
+from tests.harness.containers import (
+    BELOW_SH,
+    CONTAINER,
+    INIT,
+    OUTSIDE,
+    PROBE,
+    Told,
+    assert_stops_in_order,
+    bare,
+    find,
+    launcher_of,
+)
 
 pytestmark = [pytest.mark.usefixtures("root"), pytest.mark.modes("fork", "exec")]
 
@@ -107,11 +118,7 @@ def test_script_with_exec(start: Starter, tmp_path: Path, mode: str) -> None:
     tree = start("reporter", "exit=15", "code=3", options=["-v"], pdwrap_via=via, settle=False)
     backend = Told(tree)
     assert (backend.pid == 1) == (mode == "exec")
-    find(tree, 1).signal(signal.SIGTERM)
-    assert status_of(tree) == 3
-    tree.assert_gone()
-    assert backend.signals() == [signal.SIGTERM]
-    assert tree.stderr == OUTSIDE
+    assert_stops_in_order(tree, backend, OUTSIDE)
 
 
 def test_script_with_a_trap(start: Starter, tmp_path: Path) -> None:
@@ -119,11 +126,7 @@ def test_script_with_a_trap(start: Starter, tmp_path: Path) -> None:
     via = entrypoint(tmp_path, TRAPPING)
     tree = start("reporter", "exit=15", "code=3", options=["-v"], pdwrap_via=via, settle=False)
     backend = Told(tree)
-    find(tree, 1).signal(signal.SIGTERM)
-    assert status_of(tree) == 3
-    tree.assert_gone()
-    assert backend.signals() == [signal.SIGTERM]
-    assert tree.stderr == BELOW_SH
+    assert_stops_in_order(tree, backend, BELOW_SH)
 
 
 @pytest.mark.parametrize("text", [ENTRYPOINT, TRAPPING], ids=["without-exec", "with-a-trap"])

@@ -8,9 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.test_pid1 import wait_without_zombies
 from tests.harness import Running, Starter, children, run
-from tests.harness.containers import CONTAINER, ENTER, OUTSIDE, Container, Told, find, inside
+from tests.harness.containers import (
+    CONTAINER,
+    ENTER,
+    OUTSIDE,
+    Container,
+    Told,
+    find,
+    inside,
+    start_with_lifeline,
+    wait_without_zombies,
+)
 
 pytestmark = [pytest.mark.usefixtures("root"), pytest.mark.modes("fork", "exec")]
 
@@ -44,19 +53,7 @@ def test_launcher_outside_is_not_watched(start: Starter) -> None:
 def test_launcher_outside_with_a_lifeline(start: Starter, family: list[str]) -> None:
     """E1, E2: the launcher outside holds the lifeline's other end; with its death all are gone, asked once."""
     container = Container()
-    theirs, ours = os.pipe()
-    tree = start(
-        "reporter",
-        *family,
-        options=LIFELINE,
-        pdwrap_via=container.enter,
-        launcher=["close=6"],
-        fds={5: theirs, 6: ours},
-        env=SHORT,
-        settle=False,
-    )
-    os.close(theirs)
-    os.close(ours)
+    tree = start_with_lifeline(start, "reporter", *family, options=LIFELINE, pdwrap_via=container.enter)
     backend = Told(tree)
     assert find(tree, backend.pid).alive
     tree.launcher.kill()

@@ -8,35 +8,12 @@ import sys
 
 import pytest
 
-from tests.harness import Started, Starter, children, describe, run, stat, wait_until
+from tests.harness import Started, Starter, children, run
+from tests.harness.containers import CONTAINER, ORPHANS, wait_without_zombies
 
 pytestmark = pytest.mark.usefixtures("root")
 
-CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 SHORT = {"PDWRAP_GRACE": "0.2s"}
-
-ORPHANS = """
-import os, sys, time
-for _ in range(100):                       # each a child of a child that is gone
-    child = os.fork()
-    if child == 0:
-        if os.fork() == 0:
-            time.sleep(0.01)
-        os._exit(0)
-    os.waitpid(child, 0)
-while True:                                # pdwrap is killed by the test in the end if not
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    states = []
-    for pid in pids:
-        try:
-            states.append(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0])
-        except OSError:
-            pass
-    if len(pids) <= 3 and "Z" not in states:   # two supervisors and we
-        print("clean")
-        sys.exit(7)
-    time.sleep(0.005)
-"""
 
 
 def settle_inside(tree: Started) -> int:
@@ -52,23 +29,6 @@ def assert_first(pid: int) -> None:
     with open(f"/proc/{pid}/status", encoding="utf-8") as status:
         line = next(each for each in status if each.startswith("NSpid:"))
     assert line.split()[-1] == "1", line
-
-
-def wait_without_zombies(pid: int) -> None:
-    """Look until no child of *pid* is a zombie."""
-    wait_until(lambda: not zombies(pid), lambda: f"not reaped: {zombies(pid)}")
-
-
-def zombies(pid: int) -> list[str]:
-    """The children of *pid* that it has not reaped, in words."""
-    found = []
-    for child in children(pid):
-        try:
-            if stat(child)[0] == "Z":
-                found.append(describe(child))
-        except (FileNotFoundError, ProcessLookupError):
-            pass
-    return found
 
 
 def test_term(start: Starter) -> None:

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from tests.harness import Outcome, Starter, children, run
-from tests.harness.containers import CONTAINER, NO_PROC, OUTSIDE, PROBE, Told, bare, find, status_of
+from tests.harness.containers import (
+    CONTAINER,
+    NO_PROC,
+    OUTSIDE,
+    PROBE,
+    Told,
+    assert_stops_in_order,
+    bare,
+    find,
+    status_of,
+)
 
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -33,13 +43,8 @@ def test_orderly_stop(start: Starter) -> None:
     tree = start("reporter", "exit=15", "code=3", options=["-v"], pdwrap_via=CONTAINER, settle=False)
     backend = Told(tree)
     assert backend.pid == 1
-    first = find(tree, 1)
-    assert children(first.pid) == []
-    first.signal(signal.SIGTERM)
-    assert status_of(tree) == 3
-    tree.assert_gone()
-    assert backend.signals() == [signal.SIGTERM]
-    assert tree.stderr == OUTSIDE
+    assert children(find(tree, 1).pid) == []
+    assert_stops_in_order(tree, backend, OUTSIDE)
 
 
 @BOTH
@@ -79,11 +84,7 @@ def test_bare_read_only_root(start: Starter, mode: str, tmp_path: Path) -> None:
     tree = start("reporter", "exit=15", "code=3", options=["-v"], pdwrap_via=via, via=PROBE, settle=False)
     backend = Told(tree)
     assert (backend.pid == 1) == (mode == "exec")
-    find(tree, 1).signal(signal.SIGTERM)
-    assert status_of(tree) == 3
-    tree.assert_gone()
-    assert backend.signals() == [signal.SIGTERM]
-    assert tree.stderr == OUTSIDE
+    assert_stops_in_order(tree, backend, OUTSIDE)
 
 
 def test_lifeline_in_a_bare_read_only_root(start: Starter, family: list[str], tmp_path: Path) -> None:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.test_pid1 import ORPHANS
 from tests.harness import HERE, Starter, run
-from tests.harness.containers import CONTAINER, INIT, OUTSIDE, Told, find, launcher_of, status_of
+from tests.harness.containers import CONTAINER, INIT, ORPHANS, OUTSIDE, Told, find, launcher_of, status_of
 
 pytestmark = pytest.mark.modes("fork", "exec")
 

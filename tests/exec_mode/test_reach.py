@@ -9,10 +9,9 @@ import sys
 import pytest
 
 from tests.harness import READY, Starter, children, shell
-from tests.promise.test_unkillable import Freezer, freezer, named
+from tests.harness.freezer import Freezer, named
 
 pytestmark = pytest.mark.modes("exec")
-__all__ = ["freezer"]  # a fixture
 
 TERM, CONT = signal.SIGTERM, signal.SIGCONT
 SHORT = {"PDWRAP_GRACE": "0.2s"}

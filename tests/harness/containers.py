@@ -6,11 +6,12 @@ A process has two pids here: the roles say the one inside; to hold or signal a p
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import PYTHON, ROOT, Process, Running, Started, children
+from . import PYTHON, ROOT, Process, Running, Started, Starter, children, describe, stat, wait_until
 
 CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
@@ -52,6 +53,30 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 255)
 ]
 """Run what follows a pid in the namespaces of that one, as a runtime does for `exec`: its parent is outside, and waits.
 Not nsenter(1), which keeps descriptors open, and stops itself for good when its child is stopped and then killed."""
+
+ORPHANS = """
+import os, sys, time
+for _ in range(100):                       # each a child of a child that is gone
+    child = os.fork()
+    if child == 0:
+        if os.fork() == 0:
+            time.sleep(0.01)
+        os._exit(0)
+    os.waitpid(child, 0)
+while True:                                # pdwrap is killed by the test in the end if not
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    states = []
+    for pid in pids:
+        try:
+            states.append(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0])
+        except OSError:
+            pass
+    if len(pids) <= 3 and "Z" not in states:   # two supervisors and we
+        print("clean")
+        sys.exit(7)
+    time.sleep(0.005)
+"""
+"""A program that makes a hundred orphans, and exits with 7 when all that is left is two supervisors and itself."""
 
 BARE = """
 set -e
@@ -152,9 +177,35 @@ class Told:
         return [int(words[0]) for words in self.tree.voice.all("got", str(self.pid))]
 
 
+def assert_stops_in_order(tree: Started, told: Told, says: str) -> None:
+    """T2, T3: SIGTERM to PID 1: it arrives once, the status is the backend's (``code=3``), `-v` said *says*."""
+    find(tree, 1).signal(signal.SIGTERM)
+    assert status_of(tree) == 3
+    tree.assert_gone()
+    assert told.signals() == [signal.SIGTERM]
+    assert tree.stderr == says
+
+
 def status_of(tree: Started) -> int:
     """Tell the exit status of the container, as the launcher out here saw it; -N for death by signal N."""
     return os.waitstatus_to_exitcode(tree.status())
+
+
+def start_with_lifeline(start: Starter, *backend: str, options: Sequence[str], pdwrap_via: Sequence[str]) -> Started:
+    """Start a tree whose launcher, which pdwrap cannot see, alone holds the other end of pdwrap's descriptor 5."""
+    theirs, ours = os.pipe()
+    tree = start(
+        *backend,
+        options=options,
+        pdwrap_via=pdwrap_via,
+        launcher=["close=6"],
+        fds={5: theirs, 6: ours},
+        env={"PDWRAP_GRACE": "0.2s"},
+        settle=False,
+    )
+    os.close(theirs)
+    os.close(ours)
+    return tree
 
 
 class Container:
@@ -189,3 +240,20 @@ class Container:
         assert self.first.alive
         self.end()
         tree.assert_gone()
+
+
+def wait_without_zombies(pid: int) -> None:
+    """Look until no child of *pid* is a zombie."""
+    wait_until(lambda: not zombies(pid), lambda: f"not reaped: {zombies(pid)}")
+
+
+def zombies(pid: int) -> list[str]:
+    """The children of *pid* that it has not reaped, in words."""
+    found = []
+    for child in children(pid):
+        try:
+            if stat(child)[0] == "Z":
+                found.append(describe(child))
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return found

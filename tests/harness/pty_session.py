@@ -20,8 +20,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from . import (
     PYTHON,
     Patience,
@@ -66,14 +64,6 @@ class Command(list[str]):
         for _ in range(self.supervisors):
             player = parent_of(player)
         return Process(player)
-
-
-@pytest.fixture(name="command", params=["bare", "pdwrap"])
-def command_fixture(request: pytest.FixtureRequest, pdwrap: list[str], mode: str) -> Command:
-    """Each test that uses it runs without pdwrap and with it."""
-    if request.param == "bare":
-        return Command([], 0)
-    return Command([*pdwrap, "--"], 2 if mode == "fork" else 0)
 
 
 class PtySession:

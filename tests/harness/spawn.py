@@ -25,6 +25,7 @@ PYTHON = (sys.executable, "-I", "-S")
 ATTACHED = [f"child={kind}{name}" for name in ("plain", "stubborn") for kind in ("", "setsid:", "group:")]
 DETACHED = ["child=double:plain", "child=double:stubborn"]
 """Options that start a child of each kind (roles.py): still the backend's children, or orphaned by a double fork."""
+FAMILY = [*ATTACHED, *DETACHED]
 
 
 def role(name: str, *arguments: str) -> list[str]:

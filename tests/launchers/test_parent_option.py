@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from tests.harness import CLOSED, READY, Starter, children, run, shell
-from tests.promise.test_ends import FAMILY
+from tests.harness import CLOSED, FAMILY, READY, Starter, children, run, shell
+from tests.harness.containers import start_with_lifeline
 
 SHORT = {"PDWRAP_GRACE": "0.2s"}
 MIDDLE = ["sh", "-c", '"$@"; true', "sh"]
@@ -196,19 +196,8 @@ def test_lifeline_that_is_not_open(start: Starter) -> None:
 
 def test_launcher_in_an_outer_pid_namespace(start: Starter, root: None) -> None:
     """E1: pdwrap is PID 1 of a pid namespace and cannot see its launcher; the lifeline that it holds tells."""
-    theirs, ours = os.pipe()
-    tree = start(
-        "stubborn",
-        *FAMILY,
-        options=["--lifeline", "5"],
-        pdwrap_via=["unshare", "--pid", "--fork", "--mount-proc"],
-        launcher=["close=6"],
-        fds={5: theirs, 6: ours},
-        env=SHORT,
-        settle=False,
-    )
-    os.close(theirs)
-    os.close(ours)
+    via = ["unshare", "--pid", "--fork", "--mount-proc"]
+    tree = start_with_lifeline(start, "stubborn", *FAMILY, options=["--lifeline", "5"], pdwrap_via=via)
     tree.voice.next("ready", "backend")
     tree.launcher.kill()
     tree.assert_gone()

@@ -17,17 +17,12 @@ from tests.harness import PYTHON, Process, Starter, clean_environment, role
 from tests.harness.pty_session import (
     CTRL_C,
     Command,
-    command_fixture,  # noqa: F401 - a fixture
     terminal,
 )
 from tests.harness.roles import FENCE
-from tests.shell.test_pipes import (
-    BOTH,
-    OBEY,
-    Script,
-    Scripts,
-    scripts_fixture,  # noqa: F401 - a fixture
-)
+from tests.harness.scripts import OBEY, Script, Scripts
+
+BOTH = pytest.mark.modes("fork", "exec")
 
 TERM, INT, KILL, USR1 = int(signal.SIGTERM), int(signal.SIGINT), int(signal.SIGKILL), int(signal.SIGUSR1)
 

@@ -7,8 +7,7 @@ import signal
 
 import pytest
 
-from tests.harness import READY, Started, Starter, denied, shell
-from tests.promise.test_ends import FAMILY
+from tests.harness import FAMILY, READY, Started, Starter, denied, shell
 
 SHORT = {"PDWRAP_GRACE": "0.2s"}
 POLLED = {**SHORT, "PDWRAP_INTERVAL": "0.1s"}

@@ -7,11 +7,10 @@ import signal
 
 import pytest
 
-from tests.harness import ATTACHED, DETACHED, Started, Starter
+from tests.harness import Started, Starter
 
 pytestmark = pytest.mark.modes("fork", "exec")
 
-FAMILY = [*ATTACHED, *DETACHED]
 SHORT = {"PDWRAP_GRACE": "0.2s"}
 
 

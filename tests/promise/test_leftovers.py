@@ -6,8 +6,7 @@ import signal
 
 import pytest
 
-from tests.harness import Process, Started, Starter
-from tests.promise.test_ends import FAMILY
+from tests.harness import FAMILY, Process, Started, Starter
 
 SHORT = {"PDWRAP_GRACE": "0.2s"}
 LONG = {"PDWRAP_GRACE": "100s"}

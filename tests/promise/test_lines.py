@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import CLOSED, PYTHON, Started, Starter, children, run
-from tests.promise.test_ends import FAMILY
+from tests.harness import CLOSED, FAMILY, PYTHON, Started, Starter, children, run
 
 SHORT = {"PDWRAP_GRACE": "0.2s"}
 DONE = r"pdwrap: done: (\d+) processe?s? ended in \d+\.\d{3}s"

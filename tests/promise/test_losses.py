@@ -7,8 +7,7 @@ import signal
 
 import pytest
 
-from tests.harness import READY, Started, Starter, children, shell
-from tests.promise.test_ends import FAMILY
+from tests.harness import FAMILY, READY, Started, Starter, children, shell
 
 SHORT = {"PDWRAP_GRACE": "0.2s"}
 LONG = {"PDWRAP_GRACE": "100s"}

@@ -7,8 +7,7 @@ import signal
 
 import pytest
 
-from tests.harness import Started, Starter, run
-from tests.promise.test_ends import FAMILY
+from tests.harness import FAMILY, Started, Starter, run
 
 SHORT = {"PDWRAP_GRACE": "0.2s"}
 STOPS = [signal.SIGSTOP, signal.SIGTSTP]

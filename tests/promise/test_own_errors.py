@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from pdwrap import lifecycle
-from tests.harness import READY, Started, shell
+from tests.harness import FAMILY, READY, Started, shell
 from tests.harness.faulty import Faulty, Place, place
-from tests.promise.test_ends import FAMILY
 
 SHORT = {"PDWRAP_GRACE": "0.5s"}
 

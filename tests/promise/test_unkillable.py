@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
-import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness import READY, Process, Started, Starter, shell
+from tests.harness import READY, Process, Starter, shell
+from tests.harness.freezer import Freezer, named
 
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -22,73 +20,12 @@ NOBODY = "65534"
 AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 
 
-class Freezer:
-    """A group of the cgroup v1 freezer: what is frozen does not die of SIGKILL before it is thawed."""
-
-    def __init__(self, path: Path) -> None:
-        """*path* is the group's folder."""
-        self.path = path
-        self.frozen: list[Process] = []
-
-    def freeze(self, process: Process) -> None:
-        """Freeze one process."""
-        self.frozen.append(process)
-        (self.path / "cgroup.procs").write_text(str(process.pid))
-        (self.path / "freezer.state").write_text("FROZEN")
-        while (self.path / "freezer.state").read_text().strip() != "FROZEN":
-            os.sched_yield()
-
-    def thaw(self) -> None:
-        """Let go of all."""
-        (self.path / "freezer.state").write_text("THAWED")
-
-
-@pytest.fixture
-def freezer(tmp_path: Path) -> Iterator[Freezer]:
-    """A freezer, mounted where the system has none mounted; thawed and gone afterwards."""
-    top = Path("/sys/fs/cgroup/freezer")
-    mounted = False
-    if not (top / "cgroup.procs").exists():
-        top = tmp_path / "freezer"
-        top.mkdir()
-        mount = ["mount", "-t", "cgroup", "-o", "freezer", "none", str(top)]
-        mounted = subprocess.run(mount, check=False).returncode == 0
-        if not mounted:
-            pytest.skip("no cgroup v1 freezer here")
-    group = Freezer(top / f"pdwrap-test-{os.getpid()}")
-    group.path.mkdir()
-    yield group
-    group.thaw()
-    for process in group.frozen:
-        process.kill()
-        assert process.is_dead()
-    while True:  # the group is busy until the last of its processes has been released
-        try:
-            group.path.rmdir()
-        except OSError:
-            os.sched_yield()
-        else:
-            break
-    if mounted:
-        subprocess.run(["umount", str(top)], check=True)
-
-
-def named(tree: Started) -> set[int]:
-    """The pids that pdwrap says are still there."""
-    lines = [
-        each
-        for each in tree.stderr.splitlines()
-        if each.startswith("pdwrap: still there 3s after SIGKILL, pdwrap leaves: ")
-    ]
-    assert len(lines) == 1, tree.stderr
-    return {int(pid) for pid in re.findall(r"\(pid (\d+)\)", lines[0])}
-
-
-def test_frozen_backend(start: Starter, freezer: Freezer) -> None:
-    """E7: the backend is frozen; both supervisors exit, and say what is left."""
+@pytest.mark.parametrize("lost", ["launcher", "wrapper", "inner"])
+def test_frozen_backend(start: Starter, freezer: Freezer, lost: str) -> None:
+    """E7, E4: the backend is frozen, and launcher, outer or inner is lost: none hangs, and one says what is left."""
     tree = start("plain", "child=stubborn", env=SHORT)
     freezer.freeze(tree.backend)
-    tree.launcher.kill()
+    getattr(tree, lost).kill()
     assert tree.wrapper.is_dead()
     assert tree.inner.is_dead()
     assert named(tree) == {tree.backend.pid}
@@ -127,28 +64,6 @@ def test_frozen_outer(start: Starter, freezer: Freezer) -> None:
     assert tree.voice.ended()
     assert tree.signals() == [signal.SIGTERM, signal.SIGCONT]
     assert tree.inner.is_dead()
-    freezer.thaw()
-    tree.assert_gone()
-
-
-def test_frozen_after_the_outer_was_lost(start: Starter, freezer: Freezer) -> None:
-    """E7, E4: the backend is frozen and the outer is lost: the inner does not hang."""
-    tree = start("plain", env=SHORT)
-    freezer.freeze(tree.backend)
-    tree.wrapper.kill()
-    assert tree.inner.is_dead()
-    assert named(tree) == {tree.backend.pid}
-    freezer.thaw()
-    tree.assert_gone()
-
-
-def test_frozen_after_the_inner_was_lost(start: Starter, freezer: Freezer) -> None:
-    """E7, E4: the same for the outer."""
-    tree = start("plain", env=SHORT)
-    freezer.freeze(tree.backend)
-    tree.inner.kill()
-    assert tree.wrapper.is_dead()
-    assert named(tree) == {tree.backend.pid}
     freezer.thaw()
     tree.assert_gone()
 

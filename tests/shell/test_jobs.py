@@ -11,16 +11,9 @@ import pytest
 
 from tests.harness import Process
 from tests.harness.roles import FENCE
-from tests.shell.test_pipes import (
-    ALSO_BARE,
-    BOTH,
-    OBEY,
-    ORDERS,
-    STEP,
-    Script,
-    Scripts,
-    scripts_fixture,  # noqa: F401 - a fixture
-)
+from tests.harness.scripts import ALSO_BARE, OBEY, ORDERS, STEP, Script, Scripts
+
+BOTH = pytest.mark.modes("fork", "exec")
 
 TERM, INT, HUP, USR1 = int(signal.SIGTERM), int(signal.SIGINT), int(signal.SIGHUP), int(signal.SIGUSR1)
 SHELLS = pytest.mark.parametrize("shell", ["dash", "bash"])

@@ -17,7 +17,7 @@ import pytest
 from tests.harness import Outcome, Process, Voice, clean_environment, reap_all, role, run
 from tests.harness.pty_session import CTRL_C, terminal
 from tests.harness.roles import FENCE
-from tests.shell.test_shebang import path_with
+from tests.harness.scripts import path_with
 
 HUP, INT, TERM, WINCH, CONT = (int(getattr(signal, f"SIG{name}")) for name in ("HUP", "INT", "TERM", "WINCH", "CONT"))
 BOTH = pytest.mark.modes("fork", "exec")

@@ -1,17 +1,15 @@
 """T1, T2, T3 in scripts: ``set -e``, traps, ``wait``, jobs, substitutions, here-documents, as without pdwrap.
 
-Each script runs without pdwrap too (test_pipes.py).
+Each script runs without pdwrap too (harness/scripts.py).
 """
 
 from __future__ import annotations
 
 import pytest
 
-from tests.shell.test_pipes import (
-    BOTH,
-    Scripts,
-    scripts_fixture,  # noqa: F401 - a fixture
-)
+from tests.harness.scripts import Scripts
+
+BOTH = pytest.mark.modes("fork", "exec")
 
 SHELLS = pytest.mark.parametrize("shell", ["dash", "bash"])
 
@@ -85,28 +83,19 @@ BASH = {
 }
 
 
-def compare(scripts: Scripts, shell: str, script: str, wanted: bytes | None) -> None:
-    """Compare, and with what is *wanted* where it is worth a word."""
-    for place in ("bare", "wrapped"):
-        (scripts.place / place).mkdir()
-        (scripts.place / place / "f").write_text("line\n")
-    outcome = scripts.compare(shell, script)
-    assert wanted is None or outcome.stdout == wanted
-
-
 @BOTH
 @SHELLS
 @pytest.mark.parametrize("case", ANY_SHELL)
 def test_any_shell(scripts: Scripts, shell: str, case: str) -> None:
     """T1, T2, T3: what any shell does with a command it does with this one."""
-    compare(scripts, shell, *ANY_SHELL[case])
+    scripts.compare(shell, *ANY_SHELL[case])
 
 
 @BOTH
 @pytest.mark.parametrize("case", BASH)
 def test_bash(scripts: Scripts, case: str) -> None:
     """T1, T2, T3: what bash alone has."""
-    compare(scripts, "bash", *BASH[case])
+    scripts.compare("bash", *BASH[case])
 
 
 @BOTH

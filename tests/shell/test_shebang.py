@@ -6,17 +6,15 @@ path by which the program was called, and its arguments (execve(2), "Interpreter
 
 from __future__ import annotations
 
-import functools
 import os
-import shutil
 import signal
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.harness import CLOSED, HERE, Outcome, Starter, clean_environment, run
+from tests.harness.scripts import path_with, write_program
 
 BOTH = pytest.mark.modes("fork", "exec")
 
@@ -37,26 +35,6 @@ sys.exit(roles.perform(sys.argv[1], roles.parse(sys.argv[2:]), called="backend")
 """
 
 
-@functools.lru_cache
-def is_pdwrap(command: tuple[str, ...]) -> bool:
-    """Whether *command* is a pdwrap at all."""
-    return run([*command, "--version"]).stdout.startswith(b"pdwrap")
-
-
-def path_with(tools: Path, pdwrap: list[str], mode: str) -> str:
-    """Make a folder with `pdwrap` (the command under test, without its mode) and `python3`; a PATH that begins so."""
-    tools.mkdir(parents=True)
-    (tools / "python3").symlink_to(sys.executable)
-    command = pdwrap if mode == "fork" else pdwrap[:-1]
-    assert is_pdwrap(tuple(command)), f"tests that compare would pass with any prefix: {command}"
-    if len(command) == 1:
-        (tools / "pdwrap").symlink_to(shutil.which(command[0]) or command[0])
-    else:  # an interpreter, its one option, and a script; no shell, which would change the environment
-        _, _, text = Path(command[-1]).read_text().partition("\n")
-        _write(tools / "pdwrap", " ".join(["#!" + command[0], *command[1:-1]]), text)
-    return f"{tools}:{os.environ['PATH']}"
-
-
 class Programs:
     """A folder with programs that begin with a line of their own, and a PATH on which they find pdwrap and python3."""
 
@@ -72,18 +50,12 @@ class Programs:
 
     def make(self, name: str, text: str, first_line: str = "") -> str:
         """Write an executable program; give its path."""
-        return _write(self.place / name, first_line or self.first_line, text)
+        return write_program(self.place / name, first_line or self.first_line, text)
 
     def call(self, *argv: str, fds: Mapping[int, int] | None = None) -> Outcome:
         """Run a program from its folder."""
         env = clean_environment({"PATH": self.path})
         return run(argv, env=env, fds=fds, before_exec=lambda: os.chdir(self.place))
-
-
-def _write(path: Path, first_line: str, text: str) -> str:
-    path.write_text(f"{first_line}\n{text}")
-    path.chmod(0o755)
-    return str(path)
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from tests.harness.pty_session import (
     CTRL_C,
     CTRL_Z,
     Command,
-    command_fixture,  # noqa: F401 - a fixture
     job_control,
     terminal,
 )

@@ -14,7 +14,6 @@ from tests.harness.pty_session import (
     CTRL_Z,
     Command,
     Shell,
-    command_fixture,  # noqa: F401 - a fixture
     job_control,
 )
 from tests.harness.terminal_player import VOICE

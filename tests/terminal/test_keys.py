@@ -18,7 +18,6 @@ from tests.harness.pty_session import (
     CTRL_Z,
     Command,
     PtySession,
-    command_fixture,  # noqa: F401 - a fixture
     job_control,
     terminal,
 )

@@ -19,7 +19,6 @@ from tests.harness.pty_session import (
     PLAYER,
     Command,
     PtySession,
-    command_fixture,  # noqa: F401 - a fixture
     job_control,
     terminal,
 )
