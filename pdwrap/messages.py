@@ -33,8 +33,8 @@ def complain(message: str) -> None:
 
 
 def quoted(name: str) -> str:
-    """Give a process's name for a line: it may call itself `x (pid 1) died`."""
-    if name and all(char.isalnum() or char in "._-" for char in name):
+    """Give a process's name for a line: it may call itself `x (pid 1) died`. `?` stands for one that cannot be seen."""
+    if name == "?" or (name and all(char.isalnum() or char in "._-" for char in name)):
         return name
     escaped = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

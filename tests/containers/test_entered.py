@@ -105,7 +105,8 @@ def test_two_containers_and_a_fifo(start: Starter, family: list[str], tmp_path: 
 
 def test_ended_in_a_container_whose_pid_1_is_pdwrap(start: Starter, pdwrap: list[str]) -> None:
     """T5: what an entered pdwrap leaves falls to the one that is PID 1: reaped, and the container goes on."""
-    first = start("reporter", "exit=15", options=["--fork"], pdwrap_via=CONTAINER, settle=False)
+    start.pdwrap, start.mode = [each for each in start.pdwrap if each != "--exec"], "fork"
+    first = start("reporter", "exit=15", pdwrap_via=CONTAINER, settle=False)
     backend = Told(first)
     held = find(first, 1)
     theirs, ours = os.pipe()
