@@ -34,7 +34,9 @@ def become(command: "list[str]", inherited: Inherited) -> "NoReturn":
 
 def _reason(program: str, error: OSError) -> str:
     if error.errno == errno.ENOENT and "/" not in program:
-        return "command not found"
+        here = f"./{program}"
+        is_here = os.path.isfile(here) and os.access(here, os.X_OK)
+        return f"command not found ({here} is here: write that)" if is_here else "command not found"
     return os.strerror(error.errno or 0)
 
 

@@ -27,7 +27,7 @@ def main(arguments: "list[str]") -> "NoReturn":
             settings = options.read(os.environ, given)
         _run(settings, command, first_parent)
     except Refusal as refusal:
-        messages.complain(str(refusal))
+        messages.complain(f"{refusal}{_hint(arguments, str(refusal))}")
         os._exit(refusal.status)
     except OSError as error:
         messages.complain(str(not_started("cannot start", error)))
@@ -46,6 +46,17 @@ def _split(arguments: "list[str]") -> "tuple[dict[str, list[str]], list[str]]":
     from pdwrap.cli import click_parser
 
     return click_parser.split(arguments)
+
+
+def _hint(arguments: "list[str]", refusal: str) -> str:
+    """Give what to write instead, in brackets; nothing where nobody knows, or what would know is not there."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    try:
+        from pdwrap.cli import hints
+    except ImportError:
+        return ""
+    hint = hints.for_refusal(own, refusal)
+    return f" ({hint})" if hint else ""
 
 
 def _says_what_is_missing(error: ImportError) -> bool:

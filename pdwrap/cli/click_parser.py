@@ -8,6 +8,7 @@ import os
 import click
 
 from pdwrap import __version__, options
+from pdwrap.cli import hints
 from pdwrap.exit_status import OWN_FAILURE, Refusal
 
 HELP = """Run COMMAND so that it, and all that it started, ends when the process that launched it dies.
@@ -104,6 +105,11 @@ def split(arguments: list[str]) -> tuple[dict[str, list[str]], list[str]]:
         result = command.main(arguments, prog_name="pdwrap", standalone_mode=False)
     except click.exceptions.Exit as done:
         os._exit(done.exit_code)
+    except click.NoSuchOption as error:
+        hint = hints.for_unknown_option(error.option_name)
+        raise Refusal(
+            f"No such option: {error.option_name}{f' ({hint})' if hint else ''} (see pdwrap --help)", OWN_FAILURE
+        ) from None
     except click.ClickException as error:
         raise Refusal(f"{error.format_message()} (see pdwrap --help)".replace("\n", " "), OWN_FAILURE) from None
     except click.Abort:

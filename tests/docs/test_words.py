@@ -22,6 +22,7 @@ FOREIGN = {
     "--die-with-parent": "bwrap",
     "--external-grpc-backends": "LocalAI",
     "--fork": "unshare(1), as well as pdwrap's",
+    "--grase": "nobody's: a misspelt one",
     "--init": "docker run",
     "--mount-proc": "unshare(1)",
     "--no-orphans": "bun",
@@ -39,6 +40,7 @@ FOREIGN = {
 }
 #: Lines that are the system's words behind a name: nothing of them is pdwrap's own.
 SYSTEM = {
+    "server: command not found (./server is here: write that)",
     "lama-server: command not found",
     "./server: Permission denied",
     "server: OSError: ...",
