@@ -63,6 +63,7 @@ def _start_sidecar(settings: "Settings", launcher: Launcher, log: messages.Log) 
     me = os.getpid()
     try:
         os.close(procfs.open_children())
+        procfs.hold()
         itself = pidfd.pidfd_open(me)
         stands, ready = os.pipe()
     except OSError as error:

@@ -113,6 +113,8 @@ def _adopt_orphans() -> None:
 def _own_children() -> Tree:
     try:
         older = frozenset(procfs.descendants(os.getpid()))
-        return Tree(older)
+        tree = Tree(older)
+        procfs.hold()
     except OSError as error:
         raise not_started(f"cannot list children in {procfs.ROOT}", error, f"mount {procfs.ROOT}") from None
+    return tree

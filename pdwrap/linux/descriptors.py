@@ -19,7 +19,8 @@ def hold_standard() -> None:
 
 def close_all_but(kept: "set[int]") -> None:
     """Close every descriptor but `kept`: what a supervisor holds open it keeps alive (a port, a pipe's end)."""
-    for entry in os.listdir(f"{procfs.ROOT}/self/fd"):
+    kept = kept | procfs.held()
+    for entry in procfs.entries(f"{procfs.ROOT}/self/fd"):
         descriptor = int(entry)
         if descriptor not in kept:
             try:

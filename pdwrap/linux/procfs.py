@@ -33,9 +33,45 @@ class Stat:
         return self.state not in ZOMBIE_STATES or self.threads > 1
 
 
+#: A descriptor of ROOT, from `hold` on.
+_held: "list[int]" = []
+
+
+def hold() -> None:
+    """Hold ROOT open from now on, and look there: the backend may unmount it (`umount -l`), or mount over it.
+
+    Raises:
+        OSError: it is not there; no descriptor is left.
+
+    """
+    _held.append(os.open(ROOT, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+
+
+def held() -> set[int]:
+    """Give the descriptor that `hold` has opened, to be kept open."""
+    return set(_held)
+
+
+def _open(path: str, flags: int = 0) -> int:
+    """Open `path`; what is below ROOT by way of the descriptor, where that is held."""
+    flags |= os.O_RDONLY | os.O_CLOEXEC
+    if _held and path.startswith(ROOT):
+        return os.open(f".{path[len(ROOT) :]}", flags, dir_fd=_held[-1])
+    return os.open(path, flags)
+
+
+def entries(path: str) -> list[str]:
+    """List a folder of /proc."""
+    descriptor = _open(path, os.O_DIRECTORY)  # of its own each time: a descriptor that is shared has one place in it
+    try:
+        return os.listdir(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def read(path: str) -> bytes:
     """Read a whole file of /proc."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = _open(path)
     try:
         return read_all(descriptor)
     finally:
@@ -114,7 +150,7 @@ def children_of(pid: int) -> list[int]:
     """List the children of any process, of all its threads; none where there is no such process (any more)."""
     found: list[int] = []
     try:
-        for task in os.listdir(f"{ROOT}/{pid}/task"):
+        for task in entries(f"{ROOT}/{pid}/task"):
             found += map(int, read(f"{ROOT}/{pid}/task/{task}/children").split())
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         pass
@@ -125,7 +161,7 @@ def pidfds_of(pid: int) -> set[int]:
     """Give the processes that `pid` holds pidfds of (proc(5), fdinfo); none where that may not be read."""
     found: set[int] = set()
     try:
-        for entry in os.listdir(f"{ROOT}/{pid}/fdinfo"):
+        for entry in entries(f"{ROOT}/{pid}/fdinfo"):
             _, pidfd, rest = read(f"{ROOT}/{pid}/fdinfo/{entry}").partition(b"\nPid:")
             if pidfd:
                 found.add(int(rest.split()[0]))
@@ -136,7 +172,7 @@ def pidfds_of(pid: int) -> set[int]:
 
 def all_processes() -> list[int]:
     """List every process that can be seen."""
-    return [int(entry) for entry in os.listdir(ROOT) if entry.isdigit()]
+    return [int(entry) for entry in entries(ROOT) if entry.isdigit()]
 
 
 def is_stopped(pid: int) -> bool:

@@ -169,6 +169,29 @@ def test_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
     assert procfs.parent(os.getpid()) == 0
 
 
+def test_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """E2: once held, everything is looked up by way of the descriptor, wherever the path leads by then."""
+    monkeypatch.setattr(procfs, "_held", [])
+    procfs.hold()
+    (held,) = procfs.held()
+    assert not os.get_inheritable(held)
+    opened = os.open
+
+    def by_descriptor(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        assert dir_fd == held
+        return opened(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", by_descriptor)
+    with child(FORK_ONE) as process:
+        (below,) = procfs.children_of(process.pid)
+        assert procfs.parent(below) == process.pid
+        assert {process.pid, below, os.getpid()} <= set(procfs.all_processes())
+        assert process.stdin
+        process.stdin.close()
+    os.waitpid(below, 0)
+    os.close(held)
+
+
 FORK_ONE = "import os, sys; pid = os.fork(); pid and print('ready', flush=True); sys.stdin.read()"
 
 

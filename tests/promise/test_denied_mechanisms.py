@@ -118,6 +118,23 @@ def test_proc_unreadable(start: Starter, family: list[str], root: None, env: dic
         tree.assert_gone()
 
 
+#: In a mount namespace of the launcher's making, which the backend shares with pdwrap.
+OWN_MOUNTS = ["unshare", "--mount", "--propagation", "private"]
+
+
+@pytest.mark.modes("fork", "exec")
+@pytest.mark.parametrize("how", ["umount -l /proc", "mount -t tmpfs none /proc"])
+@pytest.mark.parametrize("grace", ["5s", "0.1s"])
+def test_backend_hides_proc(start: Starter, root: None, how: str, grace: str) -> None:
+    """E2: the backend unmounts /proc, or mounts over it, in pdwrap's sight: its children are found all the same."""
+    ignoring = "trap '' TERM; " if grace == "0.1s" else ""
+    script = f"{ignoring}setsid sleep 60 & sleep 60 & {how} && {READY}; wait"
+    tree = start(argv=shell(script), ready=True, pdwrap_via=OWN_MOUNTS, env={"PDWRAP_GRACE": grace})
+    tree.launcher.kill()
+    tree.assert_gone()
+    assert "3 processes ended" in tree.stderr
+
+
 def started(tree: Started) -> bool:
     """Whether the backend came to be ready, before the end of everything."""
     try:
