@@ -15,9 +15,23 @@ import struct
 import sys
 
 CALLS = {
-    "x86_64": {"prctl": 157, "pidfd_open": 434, "pidfd_send_signal": 424},
-    "aarch64": {"prctl": 167, "pidfd_open": 434, "pidfd_send_signal": 424},
+    "x86_64": {
+        "prctl": 157,
+        "pidfd_open": 434,
+        "pidfd_send_signal": 424,
+        "inotify_init1": 294,
+        "inotify_add_watch": 254,
+    },
+    "aarch64": {
+        "prctl": 167,
+        "pidfd_open": 434,
+        "pidfd_send_signal": 424,
+        "inotify_init1": 26,
+        "inotify_add_watch": 27,
+    },
 }
+for numbers in CALLS.values():
+    numbers |= {"pidfd_open": 434, "pidfd_send_signal": 424}  # as all calls since 5.1: the same everywhere
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 # <linux/filter.h>, <linux/seccomp.h>: load a word, jump if equal, return
