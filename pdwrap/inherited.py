@@ -53,7 +53,7 @@ class Inherited:
         backend, or kills us when the mask is restored. Writing raises it in the name of the process that writes.
         """
         others = []
-        while info := signals.api.sigtimedwait(set(signals.IGNORED_BY_PYTHON) - self._pending, 0):
+        while info := signals.wait(set(signals.IGNORED_BY_PYTHON) - self._pending, 0):
             if info.si_pid != os.getpid():
                 others.append(int(info.si_signo))
         for number in others:

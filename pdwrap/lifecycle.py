@@ -1,13 +1,25 @@
-"""The lifecycle of a backend under pdwrap: its words, and how a run goes through a table (`tables`) of them.
+"""The lifecycle of a backend under pdwrap: how each of pdwrap's processes goes through its table, and by which clock.
 
-Nothing here does anything: no clock, no process, no descriptor. A supervisor turns what the kernel says into events,
-asks its table, and carries out the actions in order. A cell that is missing cannot happen; asking for it raises
-`Impossible`, and the supervisor then ends the tree (E8).
+A table says, for each state and each event, which actions follow and which state comes next. The law: whatever decides
+what pdwrap does next stands in one of the three tables (`inner_table`, `outer_table`, `sidecar_table`). A loop turns
+what the kernel says into events, with all that is known about them, and feeds them to a `Lifecycle`; an action does one
+thing and decides nothing. What the law leaves out, by name:
+
+- how a job follows its backend's stop (`job_control`, a machine of its own that ends nothing),
+- as what pdwrap exits (`OuterActions.mirror`), once all is over,
+- what happens where a table cannot be trusted any more (E8): all that is left is killed (`kill_until_empty`).
+
+Nothing in this file does anything by itself: no process, no descriptor, no clock. A cell that is missing cannot happen;
+asking for it raises `Impossible`, and the process then ends the tree (E8).
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import Any, TypeVar
+
+    A = TypeVar("A")
+    E = TypeVar("E", bound="Event")
 
 # All times, in seconds. E7's sum with the default grace: 5 of grace, PATIENCE for a late supervisor, KILL_TIME: 9.
 # Where the inner is late in killing, the outer steps in KILL_TIME + PATIENCE - LAST after "killing", and leaves LAST
@@ -30,103 +42,180 @@ STOP_STEP = 0.001  # between two looks whether all have stopped
 LOOK_TIME = 0.05  # how long to chase processes that fork and exit faster than /proc can be read
 LONGEST_WAIT = 86_400.0  # poll(2) takes an int of milliseconds
 
-# States of the inner supervisor, which ends the tree.
-STARTING = "starting"  # the backend is held before its exec
-RUNNING = "running"
-TOLD = "told"  # running, and a terminating signal has been forwarded to it
-WAITING = "waiting"  # the backend has exited; `--leftovers wait`
-ENDING = "ending"  # the backend has had its first signal; the deadline runs
-SWEEPING = "sweeping"  # the backend has exited; its leftovers have had their first signal; the same deadline runs
-KILLING = "killing"  # the deadline has passed; SIGKILL until nothing is left
-DONE = "done"
 
-# Events that both supervisors know.
-LAUNCHER_DIED = "launcher died"
-DEADLINE_PASSED = "deadline passed"
-TREE_EMPTY = "tree empty"
+class State(str):
+    """A state, by its name; a class of its own, so that no other text is taken for one."""
 
-# Events of the inner supervisor.
-RELEASED = "released"  # the backend may exec
-OUTER_LOST = "outer lost"  # ... while the launcher lives: the caller wants it gone at once
-SIGNAL_RECEIVED = "signal received"  # to forward
-TERMINATION_RECEIVED = "termination received"  # to forward, and it counts as the first signal (E3)
-LATE_TERMINATION = "late termination"  # from the launcher, before it died, and we saw its death first
-KILL_STALLED = "kill stalled"  # something that was killed does not die, and may hide what is below it
-BACKEND_EXITED = "backend exited"  # ... and something of the tree is left
-CHILD_REAPED = "child reaped"  # ... that was not the backend: its children are ours now
+    __slots__ = ()
 
-# Actions of the inner supervisor; each is a method of what carries them out.
-ABANDON = "abandon"  # never release the held backend
-FORWARD = "forward"
-FORWARD_TO_LEFTOVERS = "forward_to_leftovers"
-SET_DEADLINE = "set_deadline"  # the grace from now
-REPORT_ENDING = "report_ending"
-FIRST_SIGNAL = "first_signal"  # the backend alone, and SIGCONT
-CONTINUE_BACKEND = "continue_backend"  # a stopped process acts on a signal only after SIGCONT
-TELL_LEFTOVERS = "tell_leftovers"  # each child that has not had one: first signal and SIGCONT
-SET_KILL_DEADLINE = "set_kill_deadline"
-REPORT_KILLING = "report_killing"
-KILL = "kill"
-KILL_BELOW = "kill_below"  # also what is not our child
-NAME_SURVIVORS = "name_survivors"
-REPORT_DONE = "report_done"
 
-# States, events and actions of the outer supervisor, which forwards, mirrors, and steps in.
-ENDING_REPORTED = "ending reported"
-KILLING_REPORTED = "killing reported"
-INNER_DONE = "inner done"
-INNER_LOST = "inner lost"
-TELL_INNER = "tell_inner"
-ALLOW_GRACE = "allow_grace"  # the inner is late a second after the grace
-ALLOW_LAST = "allow_last"  # ... and what is left of that second to what falls to us then
-ALLOW_KILL = "allow_kill"  # ... and a second after the time that killing may take
-KILL_INNER = "kill_inner"
-MIRROR = "mirror"
+RUNNING = State("running")
+ENDING = State("ending")  # the backend has had its first signal; the deadline runs
+KILLING = State("killing")  # the deadline has passed; SIGKILL until nothing is left
+DONE = State("done")
 
-# States, events and actions of a sidecar (exec mode): the first acts, the second vouches.
-FIRST = "first"  # watching; on the launcher's death it ends the tree
-SECOND = "second"  # watching; on the launcher's death it sees that the first does
-VOUCHING = "vouching"
-MATE_LOST = "mate lost"
-MATE_LOST_UNSENT = "mate lost before its first signal"
-MATE_FINISHED = "mate finished"
-MEMBER_FOUND = "member found"  # something of the tree that was not known
-REPLACE_MATE = "replace_mate"
-CONTINUE_MATE = "continue_mate"  # in case somebody stopped it
-KILL_MATE = "kill_mate"
 
-Cell = tuple[tuple[str, ...], str]
-Table = dict[tuple[str, str], Cell]
+class Event:
+    """Something that has happened. Its kind is its class; what it is about travels with it."""
+
+    __slots__ = ()
+
+
+class Cause(Event):
+    """What an ending may begin with.
+
+    Attributes:
+        reason: why, in the words of `Log.ending`.
+
+    """
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class LauncherDied(Cause):
+    """The launcher has died, or its lifeline has been closed."""
+
+    __slots__ = ()
+
+    def __init__(self, reason: str = "launcher-died") -> None:
+        super().__init__(reason)
+
+
+class BackendExited(Cause):
+    """The backend has exited, and something of its tree is left.
+
+    Attributes:
+        left: how many children it has left behind, as far as they are known.
+
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int = 0) -> None:
+        super().__init__("leftovers")
+        self.left = left
+
+
+class SignalReceived(Event):
+    """The outer supervisor has received a signal that is to be forwarded.
+
+    Attributes:
+        number: the signal to send.
+        ends: it asks to end: SIGTERM or the one of `--signal`, as it came or as it is sent.
+
+    """
+
+    __slots__ = ("ends", "number")
+
+    def __init__(self, number: int, *, ends: bool) -> None:
+        self.number = number
+        self.ends = ends
+
+
+class EndingReported(Event):
+    """The inner supervisor says that it ends the tree.
+
+    Attributes:
+        until: until when it gives grace, on the monotonic clock.
+
+    """
+
+    __slots__ = ("until",)
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+
+
+class ChildReaped(Event):
+    """A child that was not the backend has been reaped: its children are ours now."""
+
+    __slots__ = ()
+
+
+class DeadlinePassed(Event):
+    """The deadline that an action has set has passed."""
+
+    __slots__ = ()
+
+
+class KillStalled(Event):
+    """Something that was sent SIGKILL does not die, and may hide what is below it."""
+
+    __slots__ = ()
+
+
+class TreeEmpty(Event):
+    """Nothing of the tree is left."""
+
+    __slots__ = ()
+
+
+if TYPE_CHECKING:
+    Action = Callable[[Any, Any], object]
+    Cell = tuple[tuple[Action, ...], State]
+    Row = dict[type[Event], Cell]
+    Table = dict[State, Row]
 
 
 class Impossible(Exception):  # noqa: N818 - it names the cell
     """A state met an event for which the table has no cell: an error of pdwrap's own."""
 
 
+def on(kind: "type[E]", state: State, *actions: "Callable[[A, E], object]") -> "tuple[type[Event], Cell]":
+    """Make a cell: an event of this kind leads to `state`, and is handed to each of the actions, in order.
+
+    A type checker sees that each action is one of the same process, and takes events of this kind.
+    """
+    return kind, (actions, state)
+
+
+def row(*cells: "tuple[type[Event], Cell]") -> "Row":
+    """Make the row of a state.
+
+    Raises:
+        ValueError: two cells for one kind of event.
+
+    """
+    made = dict(cells)
+    if len(made) != len(cells):
+        raise ValueError("two cells for one kind of event")
+    return made
+
+
 class Lifecycle:
     """One run through a table.
 
     Args:
-        table: the cells, by state and event.
+        table: the cells, by state and kind of event.
         state: where it begins.
+        hands: what the actions are carried out on.
 
     """
 
-    __slots__ = ("_table", "state")
+    __slots__ = ("_hands", "_table", "state")
 
-    def __init__(self, table: "Mapping[tuple[str, str], Cell]", state: str) -> None:
+    def __init__(self, table: "Mapping[State, Row]", state: State, hands: object = None) -> None:
         self._table = table
+        self._hands = hands
         self.state = state
 
-    def feed(self, event: str) -> tuple[str, ...]:
+    def take(self, event: Event) -> "tuple[Action, ...]":
         """Take `event`: change the state, and give the actions to carry out, in order.
 
         Raises:
             Impossible: the table has no such cell.
 
         """
-        cell = self._table.get((self.state, event))
+        cell = self._table.get(self.state, {}).get(type(event))
         if cell is None:
-            raise Impossible(f"{event} while {self.state}")
+            raise Impossible(f"{type(event).__name__} while {self.state}")
         actions, self.state = cell
         return actions
+
+    def feed(self, event: Event) -> None:
+        """Take `event`, and have its actions carried out. The one way in which a loop says that something happened."""
+        for action in self.take(event):
+            action(self._hands, event)

@@ -5,9 +5,10 @@ For launchers that no pid can name: in another pid namespace, behind ssh. Its da
 
 import os
 import stat
-from select import POLLHUP, POLLRDHUP, poll
+from select import POLLHUP, poll
 
 from pdwrap.exit_status import Refusal
+from pdwrap.linux import descriptors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def is_closed(descriptor: int | None) -> bool:
     if descriptor is None:
         return False
     waiting = poll()
-    waiting.register(descriptor, POLLRDHUP | POLLHUP)
+    waiting.register(descriptor, descriptors.HANG_UP | POLLHUP)
     return bool(waiting.poll(0))
 
 

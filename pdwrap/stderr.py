@@ -37,8 +37,10 @@ def _write_at_once(data: bytes) -> bool:
     """
     if not (stat.S_ISFIFO(os.fstat(STDERR).st_mode) or os.isatty(STDERR)):
         return False
+    from pdwrap.linux import descriptors  # other systems come to these lines, too, and lack what it needs
+
     try:
-        descriptor = os.open(f"/proc/self/fd/{STDERR}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        descriptor = descriptors.open_again(STDERR, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError:  # another user's terminal, after a change of uid; no descriptor left
         return False
     try:

@@ -13,17 +13,17 @@ class Member:
         pid: its number.
         descriptor: a pidfd of it; None where we ran out of descriptors: then its start time identifies it.
         started: its start time.
-        told: it has had its first signal.
+        asked: it has had its first signal.
 
     """
 
-    __slots__ = ("_ended", "descriptor", "pid", "started", "told")
+    __slots__ = ("_ended", "asked", "descriptor", "pid", "started")
 
     def __init__(self, pid: int, descriptor: int | None, started: int) -> None:
         self.pid = pid
         self.descriptor = descriptor
         self.started = started
-        self.told = False
+        self.asked = False
         self._ended = False
 
     def alive(self) -> bool:

@@ -93,32 +93,32 @@ class Members:
         self._told_of = len(self._members)
         return [(member.pid, member.started) for member in new]
 
-    def adopt(self, known: "list[tuple[int, int]]") -> None:
+    def take_over_list(self, known: "list[tuple[int, int]]") -> None:
         """Hold whom the mate held."""
         for pid, started in known:
             seen = None if pid in self._members else procfs.stat(pid)
             if seen is not None and seen.started == started:
                 self._open(pid, None, seen)
 
-    def tell(self, number: int) -> None:
+    def ask(self, number: int) -> None:
         """Send `number` and SIGCONT to every living member that has had none."""
         for member in self._members.values():
-            if not member.told and member.alive():
-                member.told = True
+            if not member.asked and member.alive():
+                member.asked = True
                 member.send(number)
                 member.send(signals.SIGCONT)
 
     def kill(self) -> None:
         """Stop, list, until nothing new appears; then kill. A stopped process forks nothing that would be missed."""
         try:
-            self.hold()
+            self.freeze()
         finally:  # what has been stopped does not stay so, whatever went wrong
             # Those below first: the kernel continues what is stopped in a group that is orphaned (SIGHUP and SIGCONT,
             # setpgid(2)), and what is continued forks.
             for member in reversed(self._members.values()):
                 member.send(signals.SIGKILL)
 
-    def hold(self) -> None:
+    def freeze(self) -> None:
         """Stop, and list, until nothing new appears."""
         for member in self._members.values():
             member.send(signals.SIGSTOP)
@@ -199,7 +199,7 @@ class Members:
     def _wait_until_stopped(self) -> None:
         waiting = poll()
         for _step in range(int(STOP_TIME / STOP_STEP)):
-            if all(procfs.is_stopped(member.pid) for member in self._members.values()):
+            if all(procfs.cannot_fork(member.pid) for member in self._members.values()):
                 return
             waiting.poll(int(STOP_STEP * 1000))
 

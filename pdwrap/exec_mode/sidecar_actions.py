@@ -1,5 +1,11 @@
-"""What a sidecar does to the tree, one method for each action of its table (`tables.SIDECAR`)."""
+"""What a sidecar does to the tree and to its mate: one method for each action of its table.
 
+Runs in: both sidecars. Called by: `sidecar_table`'s actions, by way of the loop. Each takes the event that led to it;
+none decides anything, and none waits.
+"""
+
+import errno
+import os
 import time
 from select import poll
 
@@ -7,11 +13,13 @@ from pdwrap import messages
 from pdwrap.exec_mode.members import Members
 from pdwrap.exec_mode.sidecar_pipes import SidecarPipes
 from pdwrap.launcher import Launcher
-from pdwrap.lifecycle import KILL_TIME, PATIENCE
-from pdwrap.linux import procfs, signals
+from pdwrap.lifecycle import KILL_TIME, PATIENCE, Cause, Event
+from pdwrap.linux import pidfd, procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pdwrap.options import Settings
 
 
@@ -23,31 +31,47 @@ class SidecarActions:
         launcher: whose death counts, for the messages.
         members: the tree.
         log: what to say when.
+        now: the monotonic clock, in seconds.
 
     Attributes:
-        deadline: when the loop is to look again, on the monotonic clock; None is never.
+        deadline: when the loop is to look again, on the clock; None is never.
         began: when this sidecar began to end the tree.
-        reason: why, in the words of `Log.ending`.
-        marks: what both sidecars see; made by the first.
+        reason: why the tree is ended, in the words of `Log.ending`.
+        mate: a pidfd of the other sidecar; -1 while there is none.
+        alone: a lost mate could not be replaced.
+        pipes: what both sidecars see; made by the first.
 
     """
 
-    marks: SidecarPipes
+    pipes: SidecarPipes
 
-    def __init__(self, settings: "Settings", launcher: Launcher, members: Members, log: messages.Log) -> None:
+    def __init__(
+        self,
+        settings: "Settings",
+        launcher: Launcher,
+        members: Members,
+        log: messages.Log,
+        now: "Callable[[], float]" = time.monotonic,
+    ) -> None:
         self.settings = settings
         self.launcher = launcher
         self.members = members
         self.log = log
+        self.now = now
         self.deadline: float | None = None
         self.grace_ends: float | None = None
         self.began: float | None = None
-        self.reason = "launcher-died"
+        self.reason = ""
+        self.mate = -1
+        self.alone = False
+
+    # -- looking, for the loop ----------------------------------------------------------------------------------------
 
     def list_tree(self) -> None:
-        """Hold every member by pidfd; the grace runs from now."""
-        self.grace_ends = time.monotonic() + self.settings.grace
+        """Hold every member by pidfd, and whom the mate has held already; the grace runs from now."""
+        self.grace_ends = self.now() + self.settings.grace
         self.members.refresh()
+        self.members.take_over_list(self.pipes.passed_on())  # the backend may have gone before we could list
 
     def nothing_left(self) -> bool:
         """Tell whether the backend has exited, and nothing of its tree can be found."""
@@ -59,69 +83,143 @@ class SidecarActions:
         below = self.members.refresh()
         return (by_group and self.members.find_by_group()) or below
 
-    def set_deadline(self) -> None:
+    # -- the tree -----------------------------------------------------------------------------------------------------
+
+    def note_cause(self, event: Cause) -> None:
+        """Note why the tree is ended."""
+        self.reason = event.reason
+
+    def pass_on_list(self, _event: Event) -> None:
+        """Tell the mate whom we hold: its own listing may come when the backend is gone."""
+        self.pipes.pass_on(self.members.news())
+
+    def take_over_list(self, _event: Event) -> None:
+        """Hold whom a lost mate held."""
+        self.members.take_over_list(self.pipes.passed_on())
+
+    def set_deadline(self, _event: Event) -> None:
         """One deadline for all: the grace, from the launcher's death."""
         self.deadline = self.grace_ends
 
-    def allow_grace(self) -> None:
+    def allow_grace(self, _event: Event) -> None:
         """Step in a second after the grace."""
-        self.deadline = (self.grace_ends or time.monotonic()) + PATIENCE
+        self.deadline = (self.grace_ends or self.now()) + PATIENCE
 
-    def report_ending(self) -> None:
+    def note_beginning(self, _event: Event) -> None:
         """Note the time; nobody is to be told but by a line on stderr."""
-        self.began = time.monotonic()
+        self.began = self.now()
 
-    def first_signal(self) -> None:
+    def first_signal(self, _event: Event) -> None:
         """Ask the backend alone to end: it may have workers to drain."""
-        self.members.backend.told = True
-        self.marks.ask()
-        self.continue_backend()
+        self.members.backend.asked = True
+        self.pipes.ask()
+        self.members.backend.send(signals.SIGCONT)
 
-    def continue_backend(self) -> None:
+    def continue_backend(self, _event: Event) -> None:
         """A stopped process acts on a signal only after SIGCONT (signal(7))."""
         self.members.backend.send(signals.SIGCONT)
 
-    def tell_leftovers(self) -> None:
+    def ask_leftovers(self, _event: Event) -> None:
         """Ask each member that has not been asked."""
-        self.members.tell(self.settings.signal)
+        self.members.ask(self.settings.signal)
 
-    def set_kill_deadline(self) -> None:
+    def set_kill_deadline(self, _event: Event) -> None:
         """Bound the wait for what cannot die (E7)."""
-        self.deadline = time.monotonic() + KILL_TIME
+        self.deadline = self.now() + KILL_TIME
 
-    def kill(self) -> None:
+    def kill(self, _event: Event) -> None:
         """Stop, list and kill."""
         self.members.kill()
 
-    def name_survivors(self) -> None:
+    # -- the mate -----------------------------------------------------------------------------------------------------
+
+    def replace_mate(self, _event: Event) -> None:
+        """Fork the mate: in it, the same object is that of the second sidecar, and its mate is who made it."""
+        me = -1
+        try:
+            maker = os.getpid()
+            me = _pidfd_of(maker)
+            child = os.fork()
+        except OSError as error:
+            if me >= 0:
+                os.close(me)
+            if not self.alone:
+                messages.complain(
+                    f"cannot replace a lost sidecar ({error.strerror}): one watches alone, and tries again"
+                )
+            self.alone = True
+            return
+        self.alone = False
+        if child == 0:
+            os.setsid()  # a signal to the first one's group or session must not take both
+            self.mate = me
+            self.members.ours = {maker, os.getpid()}
+        else:
+            os.close(me)
+            self.mate = _pidfd_of(child)
+            self.members.ours = {maker, child}
+
+    def lose_mate(self) -> None:
+        """Let go of a mate that has ended, and reap it where it was our child."""
+        os.close(self.mate)
+        self.mate = -1
+        self.members.ours = {os.getpid()}
+        try:
+            os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            pass
+
+    def continue_mate(self, _event: "Event | None" = None) -> None:
+        """Continue the mate, in case somebody has stopped it."""
+        self._signal_mate(signals.SIGCONT)
+
+    def kill_mate(self, _event: Event) -> None:
+        """End the first, which is late: nothing of pdwrap may stay behind either."""
+        self._signal_mate(signals.SIGKILL)
+
+    def _signal_mate(self, number: int) -> None:
+        if self.mate >= 0:
+            try:
+                pidfd.pidfd_send_signal(self.mate, number)
+            except ProcessLookupError:
+                pass
+
+    # -- words --------------------------------------------------------------------------------------------------------
+
+    def name_survivors(self, _event: "Event | None" = None) -> None:
         """Say what could not be killed (E7)."""
         self.log.survivors([(member.pid, procfs.name(member.pid)) for member in self.members.living()])
 
-    def report_done(self) -> None:
+    def report_done(self, _event: Event) -> None:
         """Tell the mate that it is over, then people."""
-        self.marks.finish()
+        self.pipes.finish()
         if self.began is not None:
-            self.log.done(self.members.count - len(self.members.living()), time.monotonic() - self.began)
+            self.log.done(self.members.count - len(self.members.living()), self.now() - self.began)
 
-    def announce(self, *, at_once: bool) -> None:
-        """Say what has been done: words come after deeds, they may fail."""
-        self.log.ending(
-            self.reason,
-            (self.launcher.pid, self.launcher.name),
-            (self.members.backend.pid, self.log.backend_name),
-            signals.name(signals.SIGKILL if at_once else self.settings.signal),
-            0.0 if at_once else self.settings.grace,
-        )
+    def announce(self, _event: Event) -> None:
+        """Say that the tree has been asked to end."""
+        self._announce(signals.name(self.settings.signal), self.settings.grace)
+
+    def announce_kill(self, _event: Event) -> None:
+        """Say that the tree is killed, without a grace."""
+        self._announce("SIGKILL", 0.0)
+
+    def _announce(self, signal_name: str, grace: float) -> None:
+        launcher = (self.launcher.pid, self.launcher.name)
+        backend = (self.members.backend.pid, self.log.backend_name)
+        self.log.ending(self.reason, launcher, backend, signal_name, grace)
+
+    # -- without the table --------------------------------------------------------------------------------------------
 
     def kill_until_empty(self) -> None:
         """Kill what can be found, without a table, for a sidecar whose own state can no longer be trusted (E8)."""
-        began = time.monotonic()
+        began = self.now()
         listed = False
-        while time.monotonic() < began + KILL_TIME:
+        while self.now() < began + KILL_TIME:
             try:
                 # What is killed before it was listed hides what is below it: a lack (memory, files) may pass.
-                if not listed and time.monotonic() < began + PATIENCE:
-                    self.members.hold()
+                if not listed and self.now() < began + PATIENCE:
+                    self.members.freeze()
                     listed = True
                 self.members.kill()
                 if not self.members.living():
@@ -130,3 +228,10 @@ class SidecarActions:
                 pass  # what was known has been killed; the next round may find the rest
             poll().poll(2)
         self.name_survivors()
+
+
+def _pidfd_of(pid: int) -> int:
+    descriptor = pidfd.pidfd_open(pid)
+    if descriptor is None:
+        raise OSError(errno.ENOSYS, "the kernel has begun to refuse pidfds")
+    return descriptor

@@ -54,7 +54,7 @@ def run_sidecar(
         actions.log.leave_stderr()
         descriptors.close_all_but(kept | {ready})
         os.chdir("/")  # no directory is kept busy
-        actions.marks = SidecarPipes(actions.members.backend, actions.settings.signal)
+        actions.pipes = SidecarPipes(actions.members.backend, actions.settings.signal)
         sidecar = Sidecar(actions, launcher)
         stands = True
         try:
@@ -63,7 +63,7 @@ def run_sidecar(
             os._exit(0)  # pdwrap was killed meanwhile: nothing was started
         os.close(ready)
         sidecar.run()
-        sidecar.continue_mate()  # one that is stopped would stay behind: it has what it waits for, too
+        actions.continue_mate()  # one that is stopped would stay behind: it has what it waits for, too
         os._exit(0)
     except BaseException as error:  # noqa: BLE001 - E8: whatever it is, the protection does not end in silence
         if not stands:

@@ -90,7 +90,7 @@ def _start_sidecar(settings: "Settings", launcher: Launcher, log: messages.Log) 
         os._exit(OWN_FAILURE)  # which continues the sidecar (`continue_when_closed`), and it ends with us
     os.waitpid(helper, 0)
     # A blocked SIGCHLD stays pending through exec even where its action is to be ignored (signal(7), measured).
-    signals.api.sigtimedwait({signals.SIGCHLD}, 0)
+    signals.wait({signals.SIGCHLD}, 0)
     os.close(stands)
     if not answer:
         raise Refusal("the sidecar was lost while pdwrap started: nothing was started")

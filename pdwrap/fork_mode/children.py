@@ -8,8 +8,9 @@ reparents before it notifies, kernel/exit.c), so "kill the children, reap, again
 import os
 import time
 
+from pdwrap.exit_status import Refusal
 from pdwrap.lifecycle import KILL_TIME
-from pdwrap.linux import pidfd, procfs, signals
+from pdwrap.linux import pidfd, prctl, procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,24 @@ if TYPE_CHECKING:
 
 #: Changes of state taken in one go: a tree that forks without end must not keep us from looking at the clock.
 MOST_AT_ONCE = 256
+
+
+def adopt_orphans() -> None:
+    """Become a subreaper: what detaches itself from the backend is our child in the end.
+
+    Raises:
+        Refusal: the kernel says no.
+
+    """
+    if prctl.PRCTL_WAY == "none":
+        raise ImportError(name="ctypes")
+    try:
+        prctl.become_subreaper()
+    except OSError as error:
+        raise Refusal(
+            f"the kernel refuses prctl(PR_SET_CHILD_SUBREAPER) ({error.strerror}): what detaches itself from the "
+            "backend could not be ended; allow prctl in the seccomp profile"
+        ) from None
 
 
 class Tree:
@@ -36,12 +55,12 @@ class Tree:
     """
 
     __slots__ = (
+        "_asked",
         "_continued",
         "_descriptor",
         "_killed",
         "_older",
         "_outside",
-        "_told",
         "more",
         "own_group",
         "reaped",
@@ -50,7 +69,7 @@ class Tree:
     def __init__(self, older: frozenset[int] = frozenset()) -> None:
         self._descriptor = procfs.open_children()
         self._older = set(older)
-        self._told: set[int] = set()
+        self._asked: set[int] = set()
         self._continued: set[int] = set()
         self._killed: set[int] = set()
         self.reaped = 0
@@ -83,26 +102,33 @@ class Tree:
                 return changes
             if has_ended(status):
                 self.reaped += pid not in self._older
-                for pids in (self._told, self._continued, self._killed, self._older):
+                for pids in (self._asked, self._continued, self._killed, self._older):
                     pids.discard(pid)  # from now on the number may be another's
             changes.append((pid, status))
 
-    def signal(self, number: int, *, ends: bool) -> None:
-        """Send signal `number` to every child; where it `ends`, it counts as told."""
-        for pid in self.children():
-            send(pid, number)
-            if ends:
-                self._told.add(pid)
+    def send(self, pid: int, number: int) -> None:
+        """Send a signal to a child of ours. One that may not be signalled (set-uid, EPERM) is named at the end (E7)."""
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass
 
-    def tell(self, number: int) -> None:
+    def signal(self, number: int, *, ends: bool) -> None:
+        """Send signal `number` to every child; where it `ends`, it counts as asked."""
+        for pid in self.children():
+            self.send(pid, number)
+            if ends:
+                self._asked.add(pid)
+
+    def ask(self, number: int) -> None:
         """Send `number` to each child that has been sent none, and SIGCONT: a stopped one actions only then."""
         for pid in self.children():
-            if pid not in self._told:
-                self._told.add(pid)
-                send(pid, number)
+            if pid not in self._asked:
+                self._asked.add(pid)
+                self.send(pid, number)
             if pid not in self._continued:
                 self._continued.add(pid)
-                send(pid, signals.SIGCONT)
+                self.send(pid, signals.SIGCONT)
 
     def kill(self) -> None:
         """Send SIGKILL to each child that has not been sent it, and to the groups that are the tree's own.
@@ -115,7 +141,7 @@ class Tree:
             if pid not in self._killed:
                 self._killed.add(pid)
                 groups.add(self._own_group_of(pid))
-                send(pid, signals.SIGKILL)
+                self.send(pid, signals.SIGKILL)
         for group in groups - {0}:
             try:
                 os.killpg(group, signals.SIGKILL)
@@ -158,14 +184,6 @@ def has_ended(status: int) -> bool:
     return os.WIFEXITED(status) or os.WIFSIGNALED(status)
 
 
-def send(pid: int, number: int) -> None:
-    """Send a signal to a child of ours. One that may not be signalled (set-uid, EPERM) is named at the end (E7)."""
-    try:
-        os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass
-
-
 def kill_until_empty(tree: Tree, log: "Log") -> None:
     """Kill and reap until no child is left, or KILL_TIME has passed; name what is left then.
 
@@ -176,7 +194,7 @@ def kill_until_empty(tree: Tree, log: "Log") -> None:
     signals.api.pthread_sigmask(signals.api.SIG_BLOCK, signals.ALL)
     while True:
         for pid in tree.children():
-            send(pid, signals.SIGKILL)
+            tree.send(pid, signals.SIGKILL)
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
@@ -188,4 +206,4 @@ def kill_until_empty(tree: Tree, log: "Log") -> None:
         if left <= 0:
             log.survivors([(pid, procfs.name(pid)) for pid in tree.living()])
             return
-        signals.api.sigtimedwait({signals.SIGCHLD}, left)
+        signals.wait({signals.SIGCHLD}, left)

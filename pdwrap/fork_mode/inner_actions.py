@@ -1,6 +1,7 @@
-"""What the inner supervisor does to the tree: one method for each action of its table (`lifecycle.INNER`).
+"""What the inner supervisor does to the tree: one method for each action of its table.
 
-No decision is taken here, and nothing is waited for.
+Runs in: the inner supervisor. Called by: `inner_table`'s actions, by way of its loop. Each takes the event that led to
+it; none decides anything, and none waits.
 """
 
 import os
@@ -8,13 +9,15 @@ import time
 
 from pdwrap import messages
 from pdwrap.fork_mode import pipes
-from pdwrap.fork_mode.children import Tree, send
+from pdwrap.fork_mode.children import Tree
 from pdwrap.launcher import Launcher
-from pdwrap.lifecycle import KILL_TIME
+from pdwrap.lifecycle import KILL_TIME, BackendExited, Cause, Event, SignalReceived
 from pdwrap.linux import procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pdwrap.options import Settings
 
 
@@ -27,118 +30,119 @@ class InnerActions:
         outer: the outer supervisor's pid, our parent.
         reports: to the outer.
         log: what to say when.
+        tree: our children.
+        now: the monotonic clock, in seconds.
 
     Attributes:
         backend: its pid, once it is forked.
         status: its wait status, once it has exited.
         stopped: it is stopped.
-        to_forward: the signal that `forward` sends; `only_if_stopped`: unless somebody has continued the backend.
-        ends: it asks to end.
-        deadline: when the loop is to look again, on the monotonic clock; None is never.
+        deadline: when the loop is to look again, on the clock; None is never.
         began: when the ending began; None while there is none.
         reason: why the tree is ended, in the words of `Log.ending`.
 
     """
 
     def __init__(
-        self, settings: "Settings", launcher: Launcher, outer: int, reports: pipes.Writer, log: messages.Log
+        self,
+        settings: "Settings",
+        launcher: Launcher,
+        outer: int,
+        reports: pipes.Writer,
+        log: messages.Log,
+        tree: Tree,
+        now: "Callable[[], float]" = time.monotonic,
     ) -> None:
         self.settings = settings
         self.launcher = launcher
         self.outer = outer
         self.reports = reports
         self.log = log
-        self.tree = Tree()
+        self.tree = tree
+        self.now = now
         self.backend = 0
         self.status: int | None = None
         self.stopped = False
-        self.to_forward = 0
-        self.only_if_stopped = False
-        self.ends = False
         self.deadline: float | None = None
         self.began: float | None = None
         self.reason = ""
 
-    def abandon(self) -> None:
+    def abandon(self, _event: Event) -> None:
         """Nothing to do: the held backend sees end-of-file when we exit."""
 
-    def forward(self) -> None:
+    def forward(self, event: SignalReceived) -> None:
         """Send the backend a signal that the outer received: to its pid alone, one cannot tell which was meant."""
-        if self.status is None and (self.stopped or not self.only_if_stopped):
-            send(self.backend, self.to_forward)
+        self._send_backend(event.number)
 
-    def forward_to_leftovers(self) -> None:
+    def forward_to_leftovers(self, event: SignalReceived) -> None:
         """Send it to what the backend left (`--leftovers wait`)."""
-        self.tree.signal(self.to_forward, ends=self.ends)
+        self.tree.signal(event.number, ends=event.ends)
 
-    def set_deadline(self) -> None:
+    def set_deadline(self, _event: Event) -> None:
         """One deadline for all: the grace from now."""
-        self.deadline = time.monotonic() + self.settings.grace
+        self.deadline = self.now() + self.settings.grace
 
-    def report_ending(self) -> None:
+    def report_ending(self, event: Cause) -> None:
         """Tell the outer: it sees neither a farther launcher nor a lifeline nor a sweep."""
-        self.began = time.monotonic()
+        self.reason = event.reason
+        self.began = self.now()
         self.tree.reaped = 0
         self.continue_outer()
-        self.report(pipes.ENDING, self.began if self.deadline is None else self.deadline)
+        self.report(pipes.REPORT_ENDING, self.began if self.deadline is None else self.deadline)
 
-    def first_signal(self) -> None:
+    def first_signal(self, _event: Event) -> None:
         """Ask the backend alone to end: it may have workers to drain."""
-        send(self.backend, self.settings.signal)
-        self.continue_backend()
+        self._send_backend(self.settings.signal)
+        self._send_backend(signals.SIGCONT)
 
-    def continue_backend(self) -> None:
-        """A stopped process actions on a signal only after SIGCONT (signal(7))."""
-        send(self.backend, signals.SIGCONT)
+    def continue_backend(self, _event: Event) -> None:
+        """A stopped process acts on a signal only after SIGCONT (signal(7))."""
+        self._send_backend(signals.SIGCONT)
 
-    def tell_leftovers(self) -> None:
+    def ask_leftovers(self, _event: Event) -> None:
         """Ask each child that has not been asked."""
-        self.tree.tell(self.settings.signal)
+        self.tree.ask(self.settings.signal)
 
-    def set_kill_deadline(self) -> None:
+    def set_kill_deadline(self, _event: Event) -> None:
         """Bound the wait for what cannot die (E7)."""
-        self.deadline = time.monotonic() + KILL_TIME
+        self.deadline = self.now() + KILL_TIME
 
-    def report_killing(self) -> None:
+    def report_killing(self, _event: Event) -> None:
         """Tell the outer, which would step in otherwise."""
-        self.report(pipes.KILLING)
+        self.report(pipes.REPORT_KILLING)
 
-    def kill(self) -> None:
+    def kill(self, _event: Event) -> None:
         """Kill every child; theirs are ours when they are reaped."""
         self.tree.kill()
 
-    def kill_below(self) -> None:
+    def kill_below(self, _event: Event) -> None:
         """Kill what a child that does not die keeps from us."""
         self.tree.kill_below()
 
-    def name_survivors(self) -> None:
+    def name_survivors(self, _event: Event) -> None:
         """Say what could not be killed (E7)."""
         self.log.survivors([(pid, procfs.name(pid)) for pid in self.tree.living()])
 
-    def report_done(self) -> None:
+    def report_done(self, _event: Event) -> None:
         """Say that it is over, and hand the backend's status up."""
         if self.began is not None:
-            self.log.done(self.tree.reaped, time.monotonic() - self.began)
+            self.log.done(self.tree.reaped, self.now() - self.began)
         if self.began is not None or self.stopped:
             self.continue_outer()
-        self.report(pipes.FINISHED, signals.SIGKILL if self.status is None else self.status)
+        self.report(pipes.REPORT_DONE, signals.SIGKILL if self.status is None else self.status)
 
-    def announce(self, leftovers: int, *, at_once: bool) -> None:
-        """Say what has been done: words come after deeds, they may fail.
+    def announce(self, event: Cause) -> None:
+        """Say that the tree has been asked to end."""
+        self._announce(event, signals.name(self.settings.signal), self.settings.grace)
 
-        Args:
-            leftovers: how many children were left when the backend exited by itself.
-            at_once: SIGKILL was sent, without a grace.
+    def announce_kill(self, event: Cause) -> None:
+        """Say that the tree is killed, without a grace."""
+        self._announce(event, "SIGKILL", 0.0)
 
-        """
-        self.log.ending(
-            self.reason,
-            (self.launcher.pid, self.launcher.name),
-            (self.backend, self.log.backend_name),
-            signals.name(signals.SIGKILL if at_once else self.settings.signal),
-            0.0 if at_once else self.settings.grace,
-            leftovers,
-        )
+    def _announce(self, event: Cause, signal_name: str, grace: float) -> None:
+        launcher, backend = (self.launcher.pid, self.launcher.name), (self.backend, self.log.backend_name)
+        left = event.left if isinstance(event, BackendExited) else 0
+        self.log.ending(event.reason, launcher, backend, signal_name, grace, left)
 
     def report(self, *words: object) -> None:
         """Tell the outer something, and wake it: it waits for signals, and a byte in a pipe is none."""
@@ -149,7 +153,11 @@ class InnerActions:
         """Continue the outer, which stops when the backend is stopped, or may have been stopped by somebody."""
         self._signal_outer(signals.SIGCONT)
 
+    def _send_backend(self, number: int) -> None:
+        if self.status is None:  # from its end on, its number may be another's (N3)
+            self.tree.send(self.backend, number)
+
     def _signal_outer(self, number: int) -> None:
         # While it is our parent its pid is not reused: that takes its death, which changes our parent first.
         if os.getppid() == self.outer:
-            send(self.outer, number)
+            self.tree.send(self.outer, number)

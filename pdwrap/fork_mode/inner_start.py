@@ -1,28 +1,35 @@
 """What the inner supervisor does first: it forks the backend, holds it until all is in place, and lets it go.
 
+Runs in: the inner supervisor, and in what it forks. Called by: `start`.
+
 If this process dies before the release, the backend sees end-of-file on the pipe that holds it, and is never executed.
 """
 
 import os
 
-from pdwrap import lifecycle, messages
+from pdwrap import messages
 from pdwrap.backend import become
 from pdwrap.exit_status import OWN_FAILURE, Refusal, not_started
 from pdwrap.fork_mode import pipes, placement
-from pdwrap.fork_mode.children import kill_until_empty
+from pdwrap.fork_mode.children import Tree, adopt_orphans, kill_until_empty
+from pdwrap.fork_mode.inner_actions import InnerActions
 from pdwrap.fork_mode.inner_loop import Inner
-from pdwrap.inherited import Inherited
+from pdwrap.fork_mode.inner_table import STARTING, Released
 from pdwrap.linux import prctl, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from pdwrap.inherited import Inherited
+    from pdwrap.launcher import Launcher
+    from pdwrap.options import Settings
+
 
 RELEASE = b"x"
 
 
-def start(inner: Inner, command: "list[str]", inherited: Inherited, place: placement.Placement) -> None:
+def start(inner: Inner, command: "list[str]", inherited: "Inherited", place: placement.Placement) -> None:
     """Fork the backend, see to the process groups, look once more, and let it go.
 
     Raises:
@@ -52,11 +59,11 @@ def start(inner: Inner, command: "list[str]", inherited: Inherited, place: place
         placement.dismiss(leader)
     inner.actions.backend = backend
     inner.look_once_more()
-    inner.life.feed(lifecycle.RELEASED)
+    inner.life.feed(Released())
     os.write(release, RELEASE)
     os.close(release)
     os.close(hold)
-    inner.actions.report(pipes.BACKEND, backend)
+    inner.actions.report(pipes.REPORT_BACKEND, backend)
 
 
 def wait_for_release(parent: int, hold: int, release: int) -> None:
@@ -88,15 +95,47 @@ def drop_copies(parent: int) -> None:
     Only real-time signals are queued; of the others a copy and the forwarded one are one pending signal (signal(7)).
     """
     forwarded = []
-    while info := signals.api.sigtimedwait(signals.QUEUED, 0):
+    while info := signals.wait(signals.QUEUED, 0):
         if info.si_pid == parent:
             forwarded.append(int(info.si_signo))
     for number in forwarded:
         os.kill(os.getpid(), number)
 
 
-def run_inner(inner: Inner, command: "list[str]", inherited: Inherited, place: placement.Placement) -> "NoReturn":
-    """Be the inner supervisor, to the end. Whatever goes wrong ends the tree (E8)."""
+def run_inner(
+    settings: "Settings",
+    command: "list[str]",
+    launcher: "Launcher",
+    inherited: "Inherited",
+    log: messages.Log,
+    outer: int,
+    place: placement.Placement,
+    ends: tuple[int, int],
+) -> "NoReturn":
+    """Be the inner supervisor, to the end. Whatever goes wrong ends the tree (E8).
+
+    Args:
+        settings: what to do.
+        command: the backend and its arguments.
+        launcher: whose death counts.
+        inherited: what the backend is to find unchanged.
+        log: what to say when.
+        outer: the outer supervisor's pid, our parent.
+        place: who is to be in which process group.
+        ends: the read end of the command pipe, the write end of the report pipe.
+
+    Raises:
+        Refusal: nothing of the tree has been made yet, and pdwrap cannot keep its promise here.
+        OSError: the same; a lack of descriptors, or of memory.
+
+    """
+    adopt_orphans()
+    try:
+        prctl.set_parent_death_signal(signals.SIGCHLD)
+    except OSError:
+        pass  # one mechanism less: the command pipe tells the same
+    actions = InnerActions(settings, launcher, outer, pipes.Writer(ends[1]), log, Tree())
+    inner = Inner(actions, launcher, pipes.Reader(ends[0]))
     try:
         start(inner, command, inherited, place)
         inner.run()
@@ -105,11 +144,11 @@ def run_inner(inner: Inner, command: "list[str]", inherited: Inherited, place: p
         messages.complain(str(refusal))
     except BaseException as error:  # noqa: BLE001 - E8: whatever it is, nothing may be left behind
         try:
-            if inner.life.state == lifecycle.STARTING and isinstance(error, OSError):
+            if inner.life.state == STARTING and isinstance(error, OSError):
                 messages.complain(str(not_started("cannot start", error)))
             else:
-                inner.actions.log.error(error)
+                log.error(error)
         finally:
-            kill_until_empty(inner.actions.tree, inner.actions.log)
+            kill_until_empty(actions.tree, log)
     finally:
         os._exit(OWN_FAILURE)

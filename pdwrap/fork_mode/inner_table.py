@@ -1,112 +1,162 @@
-"""The inner supervisor's table: state and event give actions and next state."""
+"""The inner supervisor's table: it holds the backend, and ends the tree.
 
+Whatever decides what the inner supervisor does next stands here, and nothing here does anything (`lifecycle`).
+"""
+
+from pdwrap.fork_mode.inner_actions import InnerActions as Do
 from pdwrap.lifecycle import (
-    ABANDON,
-    BACKEND_EXITED,
-    CHILD_REAPED,
-    CONTINUE_BACKEND,
-    DEADLINE_PASSED,
     DONE,
     ENDING,
-    FIRST_SIGNAL,
-    FORWARD,
-    FORWARD_TO_LEFTOVERS,
-    KILL,
-    KILL_BELOW,
-    KILL_STALLED,
     KILLING,
-    LATE_TERMINATION,
-    LAUNCHER_DIED,
-    NAME_SURVIVORS,
-    OUTER_LOST,
-    RELEASED,
-    REPORT_DONE,
-    REPORT_ENDING,
-    REPORT_KILLING,
     RUNNING,
-    SET_DEADLINE,
-    SET_KILL_DEADLINE,
-    SIGNAL_RECEIVED,
-    STARTING,
-    SWEEPING,
-    TELL_LEFTOVERS,
-    TERMINATION_RECEIVED,
-    TOLD,
-    TREE_EMPTY,
-    WAITING,
-    Cell,
-    Table,
+    BackendExited,
+    Cause,
+    ChildReaped,
+    DeadlinePassed,
+    Event,
+    KillStalled,
+    LauncherDied,
+    SignalReceived,
+    State,
+    TreeEmpty,
+    on,
+    row,
 )
 
-# The deed before the report: the outer sends no first signal of its own, and finds a lost inner without one.
-_ASK_BACKEND = (SET_DEADLINE, FIRST_SIGNAL, REPORT_ENDING)
-_ASK_LEFTOVERS = (SET_DEADLINE, TELL_LEFTOVERS, REPORT_ENDING)
-_KILL = (SET_KILL_DEADLINE, KILL, REPORT_KILLING)
-_KILL_AT_ONCE = (SET_KILL_DEADLINE, KILL, REPORT_ENDING, REPORT_KILLING)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pdwrap.lifecycle import Cell, Table
 
-#: The inner supervisor, with `--leftovers end` and a grace.
-INNER: Table = {
-    (STARTING, RELEASED): ((), RUNNING),
-    (STARTING, LAUNCHER_DIED): ((ABANDON,), DONE),
-    (STARTING, OUTER_LOST): ((ABANDON,), DONE),
-    (RUNNING, SIGNAL_RECEIVED): ((FORWARD,), RUNNING),
-    (RUNNING, TERMINATION_RECEIVED): ((FORWARD,), TOLD),
-    (RUNNING, CHILD_REAPED): ((), RUNNING),
-    (RUNNING, LAUNCHER_DIED): (_ASK_BACKEND, ENDING),
-    (RUNNING, OUTER_LOST): (_KILL_AT_ONCE, KILLING),
-    (RUNNING, BACKEND_EXITED): (_ASK_LEFTOVERS, SWEEPING),
-    (RUNNING, TREE_EMPTY): ((REPORT_DONE,), DONE),
-    (TOLD, SIGNAL_RECEIVED): ((FORWARD,), TOLD),
-    (TOLD, TERMINATION_RECEIVED): ((FORWARD,), TOLD),
-    (TOLD, CHILD_REAPED): ((), TOLD),
-    (TOLD, LAUNCHER_DIED): ((SET_DEADLINE, CONTINUE_BACKEND, REPORT_ENDING), ENDING),
-    (TOLD, OUTER_LOST): (_KILL_AT_ONCE, KILLING),
-    (TOLD, BACKEND_EXITED): (_ASK_LEFTOVERS, SWEEPING),
-    (TOLD, TREE_EMPTY): ((REPORT_DONE,), DONE),
-    (WAITING, SIGNAL_RECEIVED): ((FORWARD_TO_LEFTOVERS,), WAITING),
-    (WAITING, TERMINATION_RECEIVED): ((FORWARD_TO_LEFTOVERS,), WAITING),
-    (WAITING, CHILD_REAPED): ((), WAITING),
-    (WAITING, LAUNCHER_DIED): (_ASK_LEFTOVERS, SWEEPING),
-    (WAITING, OUTER_LOST): (_KILL_AT_ONCE, KILLING),
-    (WAITING, TREE_EMPTY): ((REPORT_DONE,), DONE),
-    (ENDING, SIGNAL_RECEIVED): ((FORWARD,), ENDING),
-    (ENDING, TERMINATION_RECEIVED): ((FORWARD,), ENDING),
-    (ENDING, LATE_TERMINATION): ((), ENDING),  # the first signal was it
-    (ENDING, CHILD_REAPED): ((), ENDING),
-    (ENDING, LAUNCHER_DIED): ((), ENDING),
-    (ENDING, OUTER_LOST): (_KILL, KILLING),
-    (ENDING, BACKEND_EXITED): ((TELL_LEFTOVERS,), SWEEPING),
-    (ENDING, DEADLINE_PASSED): (_KILL, KILLING),
-    (ENDING, TREE_EMPTY): ((REPORT_DONE,), DONE),
-    (SWEEPING, SIGNAL_RECEIVED): ((), SWEEPING),
-    (SWEEPING, TERMINATION_RECEIVED): ((), SWEEPING),
-    (SWEEPING, LATE_TERMINATION): ((), SWEEPING),
-    (SWEEPING, CHILD_REAPED): ((TELL_LEFTOVERS,), SWEEPING),
-    (SWEEPING, LAUNCHER_DIED): ((), SWEEPING),
-    (SWEEPING, OUTER_LOST): (_KILL, KILLING),
-    (SWEEPING, DEADLINE_PASSED): (_KILL, KILLING),
-    (SWEEPING, TREE_EMPTY): ((REPORT_DONE,), DONE),
-    (KILLING, SIGNAL_RECEIVED): ((), KILLING),
-    (KILLING, TERMINATION_RECEIVED): ((), KILLING),
-    (KILLING, LATE_TERMINATION): ((), KILLING),
-    (KILLING, KILL_STALLED): ((KILL_BELOW,), KILLING),
-    (KILLING, LAUNCHER_DIED): ((), KILLING),
-    (KILLING, OUTER_LOST): ((), KILLING),
-    (KILLING, BACKEND_EXITED): ((KILL,), KILLING),
-    (KILLING, CHILD_REAPED): ((KILL,), KILLING),
-    (KILLING, DEADLINE_PASSED): ((NAME_SURVIVORS, REPORT_DONE), DONE),
-    (KILLING, TREE_EMPTY): ((REPORT_DONE,), DONE),
+STARTING = State("starting")  # the backend is held before its exec
+TERM_FORWARDED = State("term forwarded")  # running, and a terminating signal has been forwarded to it
+AWAITING_LEFTOVERS = State("awaiting leftovers")  # the backend has exited; `--leftovers wait`
+SWEEPING = State("sweeping")  # the backend has exited; its leftovers have had their first signal; the deadline runs
+
+
+class Released(Event):
+    """The backend may exec."""
+
+    __slots__ = ()
+
+
+class TerminationReceived(SignalReceived):
+    """A signal to forward that counts as the first signal (E3)."""
+
+    __slots__ = ()
+
+
+class LateTermination(Event):
+    """A terminating signal that the launcher sent before it died; we saw its death first."""
+
+    __slots__ = ()
+
+
+class OuterKilled(Cause):
+    """The outer is lost while the launcher lives: the caller has killed what it knows of us, and counts it as dead."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("outer-lost")
+
+
+class OuterFollowed(Event):
+    """The outer is lost, and so is the launcher: nobody waits."""
+
+    __slots__ = ()
+
+
+# The deed before the report: the outer sends no first signal of its own, and finds a lost inner without one. Words
+# last: they may fail.
+_ASK_BACKEND = (Do.set_deadline, Do.first_signal, Do.report_ending, Do.announce)
+_WAIT_FOR_BACKEND = (Do.set_deadline, Do.continue_backend, Do.report_ending, Do.announce)  # it has been asked
+_ASK_LEFTOVERS = (Do.set_deadline, Do.ask_leftovers, Do.report_ending, Do.announce)
+_KILL = (Do.set_kill_deadline, Do.kill, Do.report_killing)
+_KILL_AT_ONCE = (Do.set_kill_deadline, Do.kill, Do.report_ending, Do.report_killing, Do.announce_kill)
+
+#: With `--leftovers end` and a grace.
+INNER: "Table" = {
+    STARTING: row(
+        on(Released, RUNNING),
+        on(LauncherDied, DONE, Do.abandon),
+        on(OuterKilled, DONE, Do.abandon),
+    ),
+    RUNNING: row(
+        on(SignalReceived, RUNNING, Do.forward),
+        on(TerminationReceived, TERM_FORWARDED, Do.forward),
+        on(ChildReaped, RUNNING),
+        on(OuterFollowed, RUNNING),  # the launcher's own death is about to be seen
+        on(LauncherDied, ENDING, *_ASK_BACKEND),
+        on(OuterKilled, KILLING, *_KILL_AT_ONCE),
+        on(BackendExited, SWEEPING, *_ASK_LEFTOVERS),
+        on(TreeEmpty, DONE, Do.report_done),
+    ),
+    TERM_FORWARDED: row(
+        on(SignalReceived, TERM_FORWARDED, Do.forward),
+        on(TerminationReceived, TERM_FORWARDED, Do.forward),
+        on(ChildReaped, TERM_FORWARDED),
+        on(OuterFollowed, TERM_FORWARDED),  # the launcher's own death is about to be seen
+        on(LauncherDied, ENDING, *_WAIT_FOR_BACKEND),
+        on(OuterKilled, KILLING, *_KILL_AT_ONCE),
+        on(BackendExited, SWEEPING, *_ASK_LEFTOVERS),
+        on(TreeEmpty, DONE, Do.report_done),
+    ),
+    AWAITING_LEFTOVERS: row(
+        on(SignalReceived, AWAITING_LEFTOVERS, Do.forward_to_leftovers),
+        on(TerminationReceived, AWAITING_LEFTOVERS, Do.forward_to_leftovers),
+        on(ChildReaped, AWAITING_LEFTOVERS),
+        on(OuterFollowed, AWAITING_LEFTOVERS),  # the launcher's own death is about to be seen
+        on(LauncherDied, SWEEPING, *_ASK_LEFTOVERS),
+        on(OuterKilled, KILLING, *_KILL_AT_ONCE),
+        on(TreeEmpty, DONE, Do.report_done),
+    ),
+    ENDING: row(
+        on(SignalReceived, ENDING, Do.forward),
+        on(TerminationReceived, ENDING, Do.forward),
+        on(LateTermination, ENDING),  # the first signal was it
+        on(ChildReaped, ENDING),
+        on(LauncherDied, ENDING),
+        on(OuterKilled, KILLING, *_KILL),
+        on(OuterFollowed, ENDING),
+        on(BackendExited, SWEEPING, Do.ask_leftovers),
+        on(DeadlinePassed, KILLING, *_KILL),
+        on(TreeEmpty, DONE, Do.report_done),
+    ),
+    SWEEPING: row(
+        on(SignalReceived, SWEEPING),
+        on(TerminationReceived, SWEEPING),
+        on(LateTermination, SWEEPING),
+        on(ChildReaped, SWEEPING, Do.ask_leftovers),
+        on(LauncherDied, SWEEPING),
+        on(OuterKilled, KILLING, *_KILL),
+        on(OuterFollowed, SWEEPING),
+        on(DeadlinePassed, KILLING, *_KILL),
+        on(TreeEmpty, DONE, Do.report_done),
+    ),
+    KILLING: row(
+        on(SignalReceived, KILLING),
+        on(TerminationReceived, KILLING),
+        on(LateTermination, KILLING),
+        on(KillStalled, KILLING, Do.kill_below),
+        on(LauncherDied, KILLING),
+        on(OuterKilled, KILLING),
+        on(OuterFollowed, KILLING),
+        on(BackendExited, KILLING, Do.kill),
+        on(ChildReaped, KILLING, Do.kill),
+        on(DeadlinePassed, DONE, Do.name_survivors, Do.report_done),
+        on(TreeEmpty, DONE, Do.report_done),
+    ),
 }
 
-#: What `--leftovers` makes of a backend that exits by itself and leaves something behind: untold, and told to end.
-AFTER_BACKEND: dict[str, tuple[Cell, Cell]] = {
-    "end": (INNER[RUNNING, BACKEND_EXITED], INNER[TOLD, BACKEND_EXITED]),
-    "wait": (((), WAITING), ((TELL_LEFTOVERS,), WAITING)),
-    "leave": (((REPORT_DONE,), DONE), ((REPORT_DONE,), DONE)),
+#: What `--leftovers` makes of a backend that exits by itself and leaves something behind: unasked, and asked to end.
+AFTER_BACKEND: "dict[str, tuple[Cell, Cell]]" = {
+    "end": (INNER[RUNNING][BackendExited], INNER[TERM_FORWARDED][BackendExited]),
+    "wait": (((), AWAITING_LEFTOVERS), ((Do.ask_leftovers,), AWAITING_LEFTOVERS)),
+    "leave": (((Do.report_done,), DONE), ((Do.report_done,), DONE)),
 }
 
 
-def inner_table(leftovers: str, *, graceless: bool) -> Table:
+def inner_table(leftovers: str, *, graceless: bool) -> "Table":
     """Make the inner supervisor's table for its settings.
 
     Args:
@@ -114,10 +164,11 @@ def inner_table(leftovers: str, *, graceless: bool) -> Table:
         graceless: the grace is 0: what would get a first signal is killed at once.
 
     """
-    table = dict(INNER)
-    table[RUNNING, BACKEND_EXITED], table[TOLD, BACKEND_EXITED] = AFTER_BACKEND[leftovers]
+    table = {state: dict(cells) for state, cells in INNER.items()}
+    table[RUNNING][BackendExited], table[TERM_FORWARDED][BackendExited] = AFTER_BACKEND[leftovers]
     if graceless:
-        for key, (_actions, state) in table.items():
-            if key[0] in (RUNNING, TOLD, WAITING) and state in (ENDING, SWEEPING):
-                table[key] = (_KILL_AT_ONCE, KILLING)
+        for state in (RUNNING, TERM_FORWARDED, AWAITING_LEFTOVERS):
+            for kind, (_actions, after) in table[state].items():
+                if after in (ENDING, SWEEPING):
+                    table[state][kind] = (_KILL_AT_ONCE, KILLING)
     return table

@@ -24,18 +24,18 @@ class Job:
 
     Attributes:
         backend_stop: the signal by which the backend is stopped, 0 while it goes on.
-        news: ... and nothing has been done about it.
+        stop_pending: ... and nothing has been done about it.
         stopped: we have stopped as the backend did, and nobody has continued us since.
         waker: the process that watches in our place while we are stopped.
 
     """
 
-    __slots__ = ("_terminal_group", "backend_stop", "news", "shared_group", "stopped", "waker")
+    __slots__ = ("_terminal_group", "backend_stop", "shared_group", "stop_pending", "stopped", "waker")
 
     def __init__(self, *, shared_group: bool) -> None:
         self.shared_group = shared_group
         self.backend_stop = 0
-        self.news = False
+        self.stop_pending = False
         self.stopped = False
         self.waker = -1  # 0 is who signals us from an outer pid namespace
         self._terminal_group = 0  # the backend's group, once it has been given the terminal
@@ -43,7 +43,7 @@ class Job:
     def reported(self, number: int) -> None:
         """Take the inner's word: the backend was stopped by `number`, or (0) goes on."""
         self.backend_stop = number
-        self.news = bool(number)
+        self.stop_pending = bool(number)
 
     def hand_over(self, backend: int) -> bool:
         """Give the terminal to a backend that stopped for want of it, and continue it; tell whether that was done."""
@@ -74,7 +74,7 @@ class Job:
             launcher: whose death counts.
 
         """
-        self.news = False
+        self.stop_pending = False
         try:
             self.waker, on_duty = start_waker(inner, launcher)
         except OSError:
@@ -95,7 +95,7 @@ class Job:
         signals.api.signal(number, signals.api.SIG_DFL)
         os.kill(0 if around else os.getpid(), number)
         if goes_on():
-            signals.api.sigtimedwait({number}, 0)
+            signals.wait({number}, 0)
             self.stopped = False
             return
         signals.api.pthread_sigmask(signals.api.SIG_UNBLOCK, {number})

@@ -1,4 +1,6 @@
-"""The outer supervisor: the process that the launcher knows. It forwards, mirrors, and steps in.
+"""The outer supervisor's loop: the process that the launcher knows. It forwards, mirrors, and steps in.
+
+Runs in: the outer supervisor. Called by: `start`, once the inner is forked.
 
 It waits for signals (sigwaitinfo), all of them blocked, because only that tells who sent one: typed keys and hang-ups
 come from the kernel (si_code > 0), the rest from a process (sigaction(2)). A byte in a pipe wakes it as little as a
@@ -9,21 +11,31 @@ If the process dies at any point, the inner sees end-of-file on the command pipe
 """
 
 import os
-import time
 
-from pdwrap import lifecycle
-from pdwrap.exit_status import OWN_FAILURE
 from pdwrap.fork_mode import pipes
-from pdwrap.fork_mode.children import has_ended, kill_until_empty, send
+from pdwrap.fork_mode.children import has_ended
 from pdwrap.fork_mode.outer_actions import OuterActions
-from pdwrap.fork_mode.outer_table import OUTER
-from pdwrap.lifecycle import BACKLOG_WAIT, LONGEST_WAIT, STALL_TIME, TWIN_TIME, Lifecycle
-from pdwrap.linux import descriptors, signals
+from pdwrap.fork_mode.outer_table import OUTER, TAKING_OVER, InnerDone, InnerLost, KillingReported
+from pdwrap.lifecycle import (
+    BACKLOG_WAIT,
+    DONE,
+    LONGEST_WAIT,
+    RUNNING,
+    STALL_TIME,
+    TWIN_TIME,
+    ChildReaped,
+    DeadlinePassed,
+    EndingReported,
+    KillStalled,
+    LauncherDied,
+    Lifecycle,
+    TreeEmpty,
+)
+from pdwrap.linux import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from typing import NoReturn
 
 AWAITED = signals.ALL - {signals.SIGKILL, signals.SIGSTOP}
 
@@ -43,36 +55,33 @@ class Outer:
         self.launcher = actions.launcher
         self.job = actions.job
         self.reports = reports
-        self.life = Lifecycle(OUTER, lifecycle.RUNNING)
+        self.life = Lifecycle(OUTER, RUNNING, actions)
         self.launcher_dead = False
 
     def run(self) -> None:
         """Wait, ask the table, act; does not return but by an error."""
-        while self.life.state != lifecycle.DONE:
+        while self.life.state != DONE:
             self._take_children()
             self._take_reports()
             self._take_inner()
             self._take_launcher()
             self._take_time()
-            if self.life.state != lifecycle.DONE:
+            if self.life.state != DONE:
                 self._wait()
 
     def _wait(self) -> None:
-        until = [] if self.actions.deadline is None else [self.actions.deadline - time.monotonic()]
+        until = [] if self.actions.deadline is None else [self.actions.deadline - self.actions.now()]
         if self.launcher.interval is not None and not self.launcher_dead:
             until.append(self.launcher.interval)
-        if self.life.state == lifecycle.SWEEPING:
+        if self.life.state == TAKING_OVER:
             until.append(STALL_TIME)
         if self.actions.tree.more:
             until.append(0)
         if not self.actions.commands.flush():
             until.append(BACKLOG_WAIT)
-        if until:
-            info = signals.api.sigtimedwait(AWAITED, max(0.0, min(*until, LONGEST_WAIT)))
-        else:
-            info = signals.api.sigwaitinfo(AWAITED)
-        if info is None and self.life.state == lifecycle.SWEEPING:
-            self._feed(lifecycle.KILL_STALLED)
+        info = signals.wait(AWAITED, max(0.0, min(*until, LONGEST_WAIT)) if until else None)
+        if info is None and self.life.state == TAKING_OVER:
+            self.life.feed(KillStalled())
         elif info is not None and info.si_signo != signals.SIGCHLD:
             twin = _take_twin(info)
             self._received(info)
@@ -95,14 +104,14 @@ class Outer:
         if sent == signals.SIGCONT and self.job.hand_over(self.actions.backend):
             return
         if sent:
-            self.actions.commands.send(pipes.FORWARD, sent, number, self._circumstance(number, info.si_pid))
+            self.actions.commands.send(pipes.COMMAND_FORWARD, sent, number, self._circumstance(number, info.si_pid))
 
     def _circumstance(self, number: int, sender: int) -> str:
         if number == signals.SIGCONT:
             stopped, self.job.stopped = self.job.stopped, False
             # `fg` continues the whole foreground group: then the backend has had it.
-            return pipes.ONLY_IF_STOPPED if stopped and self.job.shared_group else "-"
-        return pipes.FROM_LAUNCHER if sender and sender == self.launcher.pid else "-"
+            return pipes.ONLY_IF_STOPPED if stopped and self.job.shared_group else pipes.PLAIN
+        return pipes.FROM_LAUNCHER if sender and sender == self.launcher.pid else pipes.PLAIN
 
     def _take_children(self) -> None:
         reaped = False
@@ -110,7 +119,7 @@ class Outer:
         for pid, raw in self.actions.tree.reap():
             if not has_ended(raw):
                 if pid == self.actions.inner and os.WIFSTOPPED(raw):
-                    send(self.actions.inner, signals.SIGCONT)
+                    self.actions.tree.send(self.actions.inner, signals.SIGCONT)
                 continue
             if pid == self.actions.inner and self.actions.inner_status is None:
                 self.actions.inner_status = raw
@@ -118,42 +127,41 @@ class Outer:
             elif pid == self.actions.backend and self.actions.backend_status is None:
                 self.actions.backend_status = raw
             reaped = True
-        if self.life.state == lifecycle.SWEEPING:
+        if self.life.state == TAKING_OVER:
             if not self.actions.tree.children():
-                self._feed(lifecycle.TREE_EMPTY)
+                self.life.feed(TreeEmpty())
             elif reaped:
-                self._feed(lifecycle.CHILD_REAPED)
+                self.life.feed(ChildReaped())
 
     def _take_reports(self) -> None:
         self._read_reports()
-        if self.job.news and self.life.state == lifecycle.RUNNING and not self.job.hand_over(self.actions.backend):
+        if self.job.stop_pending and self.life.state == RUNNING and not self.job.hand_over(self.actions.backend):
             self._stop_with_backend()
 
     def _read_reports(self) -> None:
         if self.reports.ended:
             return
-        for words in self.reports.receive():
-            if words[0] == pipes.BACKEND:
-                self.actions.backend = int(words[1])
-            elif words[0] == pipes.STOPPED:
-                self.job.reported(int(words[1]))
-            elif words[0] == pipes.CONTINUED:
+        for word, *said in self.reports.receive():
+            if word == pipes.REPORT_BACKEND:
+                self.actions.backend = int(said[0])
+            elif word == pipes.REPORT_STOPPED:
+                self.job.reported(int(said[0]))
+            elif word == pipes.REPORT_CONTINUED:
                 self.job.reported(0)
-            elif words[0] == pipes.FINISHED:
-                self.actions.finished = int(words[1])
-            elif self.life.state == lifecycle.SWEEPING:
-                pass  # said before it was lost; we do the work now
-            elif words[0] == pipes.ENDING:
-                self.actions.ending_until = float(words[1])
-                self._feed(lifecycle.ENDING_REPORTED)
-            elif words[0] == pipes.KILLING:
-                self._feed(lifecycle.KILLING_REPORTED)
+            elif word == pipes.REPORT_ENDING:
+                self.life.feed(EndingReported(float(said[0])))
+            elif word == pipes.REPORT_KILLING:
+                self.life.feed(KillingReported())
+            elif word == pipes.REPORT_DONE:
+                self.actions.finished = int(said[0])
+            else:
+                raise pipes.UnknownWord(word)
 
     def _stop_with_backend(self) -> None:
         # SIGCHLD is taken before SIGCONT where both are pending: one of the inner's is older than this stop.
-        info = signals.api.sigtimedwait({signals.SIGCONT}, 0)
+        info = signals.wait({signals.SIGCONT}, 0)
         if info is not None and info.si_pid not in (self.actions.inner, self.job.waker):
-            self.job.news = False
+            self.job.stop_pending = False
             self._received(info)
             return
         number = self.job.backend_stop
@@ -161,40 +169,31 @@ class Outer:
 
     def _goes_on_from(self, number: int) -> bool:
         self._read_reports()
-        return self.job.backend_stop != number or self.life.state != lifecycle.RUNNING
+        return self.job.backend_stop != number or self.life.state != RUNNING
 
     def _take_inner(self) -> None:
         """Tell a normal end of the inner from its loss. After its reports have been read: they may say it all."""
-        if self.actions.inner_status is None or self.life.state in (lifecycle.SWEEPING, lifecycle.DONE):
+        if self.actions.inner_status is None or self.life.state in (TAKING_OVER, DONE):
             return
         if self.actions.finished is not None:
-            self._feed(lifecycle.INNER_DONE)
+            self.life.feed(InnerDone())
         else:
-            self._feed(lifecycle.INNER_LOST)
-            self.actions.announce()
+            self.life.feed(InnerLost())
             self._take_children()
 
     def _take_launcher(self) -> None:
-        if not self.launcher_dead and self.life.state != lifecycle.DONE and self.launcher.is_dead(os.getpid()):
+        if not self.launcher_dead and self.life.state != DONE and self.launcher.is_dead(os.getpid()):
             self.launcher_dead = True
-            self._feed(lifecycle.LAUNCHER_DIED)
+            self.life.feed(LauncherDied())
 
     def _take_time(self) -> None:
         if (
             self.actions.deadline is not None
-            and time.monotonic() >= self.actions.deadline
-            and self.life.state != lifecycle.DONE
+            and self.actions.now() >= self.actions.deadline
+            and self.life.state != DONE
         ):
             self.actions.deadline = None
-            self._feed(lifecycle.DEADLINE_PASSED)
-            if self.life.state == lifecycle.SWEEPING:
-                self.actions.announce()
-
-    # -- acting ---------------------------------------------------------------------------------------------------
-
-    def _feed(self, event: str) -> None:
-        for action in self.life.feed(event):
-            getattr(self.actions, action)()
+            self.life.feed(DeadlinePassed())
 
 
 def _take_twin(info: "signal.struct_siginfo") -> "signal.struct_siginfo | None":
@@ -208,26 +207,5 @@ def _take_twin(info: "signal.struct_siginfo") -> "signal.struct_siginfo | None":
     number = int(info.si_signo)
     if info.si_code > 0 or number == signals.SIGCONT or number in signals.QUEUED:
         return None
-    twin = signals.api.sigtimedwait({number}, TWIN_TIME)
+    twin = signals.wait({number}, TWIN_TIME)
     return None if twin is None or (twin.si_pid == info.si_pid and twin.si_code <= 0) else twin
-
-
-def run_outer(outer: Outer, keep: "set[int]") -> "NoReturn":
-    """Be the outer supervisor, to the end. Whatever goes wrong ends the tree (E8).
-
-    Args:
-        outer: its state.
-        keep: the descriptors to keep open: what a supervisor holds open it keeps alive.
-
-    """
-    try:
-        outer.actions.log.leave_stderr()
-        descriptors.close_all_but(keep)
-        outer.run()
-    except BaseException as error:  # noqa: BLE001 - E8: whatever it is, nothing may be left behind
-        try:
-            outer.actions.log.error(error)
-        finally:
-            kill_until_empty(outer.actions.tree, outer.actions.log)
-    finally:
-        os._exit(OWN_FAILURE)

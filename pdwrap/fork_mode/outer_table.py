@@ -1,52 +1,82 @@
-"""The outer supervisor's table: state and event give actions and next state."""
+"""The outer supervisor's table: it forwards, mirrors, and steps in where the inner is lost or late.
 
+ENDING and KILLING are what it believes of the inner; in TAKING_OVER it does the work itself. Whatever decides what the
+outer supervisor does next stands here, but for the exceptions that `lifecycle` names; nothing here does anything.
+"""
+
+from pdwrap.fork_mode.outer_actions import OuterActions as Do
 from pdwrap.lifecycle import (
-    ALLOW_GRACE,
-    ALLOW_KILL,
-    ALLOW_LAST,
-    CHILD_REAPED,
-    DEADLINE_PASSED,
     DONE,
     ENDING,
-    ENDING_REPORTED,
-    INNER_DONE,
-    INNER_LOST,
-    KILL,
-    KILL_BELOW,
-    KILL_INNER,
-    KILL_STALLED,
     KILLING,
-    KILLING_REPORTED,
-    LAUNCHER_DIED,
-    MIRROR,
-    NAME_SURVIVORS,
     RUNNING,
-    SET_KILL_DEADLINE,
-    SWEEPING,
-    TELL_INNER,
-    TREE_EMPTY,
-    Table,
+    ChildReaped,
+    DeadlinePassed,
+    EndingReported,
+    Event,
+    KillStalled,
+    LauncherDied,
+    State,
+    TreeEmpty,
+    on,
+    row,
 )
 
-#: The outer supervisor. ENDING and KILLING are what it believes of the inner; in SWEEPING it does the work itself.
-OUTER: Table = {
-    (RUNNING, LAUNCHER_DIED): ((TELL_INNER, ALLOW_GRACE), ENDING),
-    (RUNNING, ENDING_REPORTED): ((ALLOW_GRACE,), ENDING),
-    (RUNNING, INNER_DONE): ((MIRROR,), DONE),
-    (RUNNING, INNER_LOST): ((SET_KILL_DEADLINE, KILL), SWEEPING),
-    (ENDING, LAUNCHER_DIED): ((TELL_INNER,), ENDING),
-    (ENDING, ENDING_REPORTED): ((ALLOW_GRACE,), ENDING),
-    (ENDING, KILLING_REPORTED): ((ALLOW_KILL,), KILLING),
-    (ENDING, INNER_DONE): ((MIRROR,), DONE),
-    (ENDING, INNER_LOST): ((SET_KILL_DEADLINE, KILL), SWEEPING),
-    (ENDING, DEADLINE_PASSED): ((KILL_INNER, SET_KILL_DEADLINE, KILL), SWEEPING),
-    (KILLING, LAUNCHER_DIED): ((), KILLING),
-    (KILLING, INNER_DONE): ((MIRROR,), DONE),
-    (KILLING, INNER_LOST): ((SET_KILL_DEADLINE, KILL), SWEEPING),
-    (KILLING, DEADLINE_PASSED): ((KILL_INNER, KILL, ALLOW_LAST), SWEEPING),
-    (SWEEPING, LAUNCHER_DIED): ((), SWEEPING),
-    (SWEEPING, KILL_STALLED): ((KILL_BELOW,), SWEEPING),
-    (SWEEPING, CHILD_REAPED): ((KILL,), SWEEPING),
-    (SWEEPING, TREE_EMPTY): ((MIRROR,), DONE),
-    (SWEEPING, DEADLINE_PASSED): ((NAME_SURVIVORS, MIRROR), DONE),
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pdwrap.lifecycle import Table
+
+TAKING_OVER = State("taking over")  # the inner is lost, or late: what falls to us is killed
+
+
+class KillingReported(Event):
+    """The inner says that it kills."""
+
+    __slots__ = ()
+
+
+class InnerDone(Event):
+    """The inner has ended, and had said that all is over."""
+
+    __slots__ = ()
+
+
+class InnerLost(Event):
+    """The inner has ended without such a word."""
+
+    __slots__ = ()
+
+
+_TAKE_OVER = (Do.set_kill_deadline, Do.kill, Do.announce)
+
+OUTER: "Table" = {
+    RUNNING: row(
+        on(LauncherDied, ENDING, Do.inform_inner, Do.allow_grace),
+        on(EndingReported, ENDING, Do.allow_reported_grace),
+        on(InnerDone, DONE, Do.mirror),
+        on(InnerLost, TAKING_OVER, *_TAKE_OVER),
+    ),
+    ENDING: row(
+        on(LauncherDied, ENDING, Do.inform_inner),
+        on(EndingReported, ENDING, Do.allow_reported_grace),
+        on(KillingReported, KILLING, Do.allow_kill),
+        on(InnerDone, DONE, Do.mirror),
+        on(InnerLost, TAKING_OVER, *_TAKE_OVER),
+        on(DeadlinePassed, TAKING_OVER, Do.kill_inner, *_TAKE_OVER),
+    ),
+    KILLING: row(
+        on(LauncherDied, KILLING),
+        on(InnerDone, DONE, Do.mirror),
+        on(InnerLost, TAKING_OVER, *_TAKE_OVER),
+        on(DeadlinePassed, TAKING_OVER, Do.kill_inner, Do.kill, Do.set_takeover_deadline, Do.announce),
+    ),
+    TAKING_OVER: row(
+        on(LauncherDied, TAKING_OVER),
+        on(EndingReported, TAKING_OVER),  # said before it was lost
+        on(KillingReported, TAKING_OVER),
+        on(KillStalled, TAKING_OVER, Do.kill_below),
+        on(ChildReaped, TAKING_OVER, Do.kill),
+        on(TreeEmpty, DONE, Do.mirror),
+        on(DeadlinePassed, DONE, Do.name_survivors, Do.mirror),
+    ),
 }

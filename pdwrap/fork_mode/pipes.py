@@ -7,18 +7,26 @@ the tree because its mate is gone (E8). A reader that sees end-of-file knows tha
 import os
 
 # Commands, outer to inner.
-FORWARD = "forward"  # the signal to send, the one received, a flag or `-`
+COMMAND_FORWARD = "forward"  # the signal to send, the one received, a flag
+COMMAND_LAUNCHER_GONE = "launcher-gone"
+
+# Flags of a signal to forward.
+PLAIN = "-"
 ONLY_IF_STOPPED = "only-if-stopped"  # it went to the whole group, the backend included
 FROM_LAUNCHER = "from-launcher"  # so it was sent before the launcher died
-LAUNCHER_GONE = "launcher-gone"
 
 # Reports, inner to outer.
-BACKEND = "backend"  # its pid: it has been released
-STOPPED = "stopped"  # by which signal the backend stopped
-CONTINUED = "continued"  # the backend goes on, whoever continued it
-ENDING = "ending"  # until when, on the monotonic clock
-KILLING = "killing"
-FINISHED = "finished"  # the backend's wait status; what is left, if anything, cannot be killed
+REPORT_BACKEND = "backend"  # its pid: it has been released
+REPORT_STOPPED = "stopped"  # by which signal the backend stopped
+REPORT_CONTINUED = "continued"  # the backend goes on, whoever continued it
+REPORT_ENDING = "ending"  # until when, on the monotonic clock
+REPORT_KILLING = "killing"
+REPORT_DONE = "done"  # the backend's wait status; what is left, if anything, cannot be killed
+
+
+class UnknownWord(Exception):  # noqa: N818 - it names the word
+    """A mate said something that has no meaning: an error of pdwrap's own (E8)."""
+
 
 CHUNK = 4096
 

@@ -60,7 +60,7 @@ def start_leader(close_first: int) -> int:
             except OSError:
                 pass  # refused: the loop below ends it as well
             while os.getppid() == parent:
-                signals.api.sigtimedwait((), 1.0)
+                signals.wait((), 1.0)
         finally:
             os._exit(OWN_FAILURE)
     os.setpgid(pid, pid)  # ours to do: it stands when we return

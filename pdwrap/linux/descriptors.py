@@ -1,8 +1,13 @@
 """Descriptors that a wrapper must not disturb: the standard ones, and whatever the launcher handed on."""
 
 import os
+from select import POLLRDHUP
 
 from pdwrap.linux import procfs
+
+#: For poll(2): the other end has been closed, or shut down for writing. Unlike POLLIN it says nothing of data, which is
+#: not ours to read (poll(2), since Linux 2.6.17).
+HANG_UP = POLLRDHUP
 
 
 def hold_standard() -> None:
@@ -27,3 +32,13 @@ def close_all_but(kept: "set[int]") -> None:
                 os.close(descriptor)
             except OSError:
                 pass  # the one that listed the folder
+
+
+def open_again(descriptor: int, flags: int) -> int:
+    """Open the file behind a descriptor once more, close-on-exec: a description of our own, with flags of our own.
+
+    Raises:
+        OSError: it may not be opened (another user's terminal, after a change of uid), or no descriptor is left.
+
+    """
+    return os.open(f"{procfs.ROOT}/self/fd/{descriptor}", flags | os.O_CLOEXEC)

@@ -175,7 +175,7 @@ def all_processes() -> list[int]:
     return [int(entry) for entry in entries(ROOT) if entry.isdigit()]
 
 
-def is_stopped(pid: int) -> bool:
+def cannot_fork(pid: int) -> bool:
     """Tell whether process `pid` forks no more: stopped, traced, ended, or not there."""
     seen = stat(pid)
     return seen is None or seen.state in "Tt" or not seen.alive

@@ -7,6 +7,7 @@ it, has all that is needed; where it is missing, `signal` serves as well.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as api
+    from collections.abc import Iterable
 else:
     try:
         import _signal as api
@@ -42,6 +43,20 @@ _RTMIN = int(getattr(api, "SIGRTMIN", 0))
 _RTMAX = int(getattr(api, "SIGRTMAX", 0))
 #: Real-time signals: each one sent is kept (signal(7)).
 QUEUED = frozenset(number for number in ALL if _RTMIN and number >= _RTMIN)
+
+
+def wait(numbers: "Iterable[int]", seconds: float | None) -> "api.struct_siginfo | None":
+    """Take one of the pending signals `numbers`, or wait for one (sigtimedwait(2)). They are blocked.
+
+    Args:
+        numbers: which ones.
+        seconds: how long to wait for; 0 only takes what is pending, None waits for ever.
+
+    Returns:
+        What the kernel says of it, who sent it included; None where there was none.
+
+    """
+    return api.sigwaitinfo(numbers) if seconds is None else api.sigtimedwait(numbers, seconds)
 
 
 def name(number: int) -> str:

@@ -76,19 +76,19 @@ FIRSTS_STEPS = [
     ("after", place("exec_mode.sidecar_pipes.SidecarPipes.ask")),
     ("before", place("exec_mode.sidecar_actions.SidecarActions.continue_backend")),
     ("after", place("exec_mode.sidecar_actions.SidecarActions.continue_backend")),
-    ("after", place("exec_mode.sidecar_actions.SidecarActions.report_ending")),
+    ("after", place("exec_mode.sidecar_actions.SidecarActions.note_beginning")),
     ("before", place("exec_mode.sidecar_actions.SidecarActions.announce")),
     ("after", place("exec_mode.sidecar_actions.SidecarActions.announce")),
 ]
 LATER_STEPS = [
-    ("before", place("exec_mode.sidecar_actions.SidecarActions.tell_leftovers")),
+    ("before", place("exec_mode.sidecar_actions.SidecarActions.ask_leftovers")),
     ("before", place("exec_mode.sidecar_pipes.SidecarPipes.finish")),
     ("after", place("exec_mode.sidecar_pipes.SidecarPipes.finish")),
     ("after", place("exec_mode.sidecar_actions.SidecarActions.report_done")),
 ]
 SECONDS_STEPS = [
-    ("before", place("exec_mode.sidecar_loop.Sidecar.continue_mate")),
-    ("after", place("exec_mode.sidecar_loop.Sidecar.continue_mate")),
+    ("before", place("exec_mode.sidecar_actions.SidecarActions.continue_mate")),
+    ("after", place("exec_mode.sidecar_actions.SidecarActions.continue_mate")),
     ("before", place("exec_mode.sidecar_actions.SidecarActions.allow_grace")),
 ]
 

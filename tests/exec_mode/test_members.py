@@ -72,7 +72,7 @@ def test_what_the_mate_held_is_gone(tree: tuple[Members, int]) -> None:
     """N3: the mate passes on pid and start time; another process of that number is not taken."""
     members, child = tree
     stranger, _its_child = family()
-    members.adopt([(stranger, 1)])
+    members.take_over_list([(stranger, 1)])
     assert set(known(members)) == {members.backend.pid}
     members.refresh()
     assert members.news() == [(each.pid, each.started) for each in known(members).values()]
@@ -86,7 +86,7 @@ def test_takes_over_what_the_mate_held(tree: tuple[Members, int]) -> None:
     members.refresh()
     (_backend, listed) = members.news()
     other = Members(members.backend.pid, members.backend.descriptor or -1)
-    other.adopt([listed])
+    other.take_over_list([listed])
     assert child in known(other)
 
 

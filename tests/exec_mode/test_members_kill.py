@@ -69,7 +69,7 @@ def test_stops_lists_and_kills(tree: tuple[Members, int], monkeypatch: pytest.Mo
         done.append(signal.Signals(number).name)
         send(member, number)
 
-    def is_stopped(_pid: int) -> bool:
+    def cannot_fork(_pid: int) -> bool:
         done.append("look")
         return next(looks, True)
 
@@ -82,7 +82,7 @@ def test_stops_lists_and_kills(tree: tuple[Members, int], monkeypatch: pytest.Mo
         return find(self, stopping=stopping)
 
     monkeypatch.setattr(Member, "send", sent)
-    monkeypatch.setattr(procfs, "is_stopped", is_stopped)
+    monkeypatch.setattr(procfs, "cannot_fork", cannot_fork)
     monkeypatch.setattr(procfs, "children_of", listed)
     monkeypatch.setattr(Members, "find_by_group", found)
     members.kill()
@@ -94,7 +94,7 @@ def test_an_error_leaves_nobody_stopped(tree: tuple[Members, int], monkeypatch: 
     """E8: what is known is killed, whatever goes wrong while more is looked for."""
     members, child = tree
     members.refresh()
-    monkeypatch.setattr(procfs, "is_stopped", lambda _pid: 1 // 0)
+    monkeypatch.setattr(procfs, "cannot_fork", lambda _pid: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         members.kill()
     assert Process(child).is_dead()

@@ -11,7 +11,7 @@ import pytest
 
 from pdwrap.exec_mode import sidecar_actions
 from pdwrap.exec_mode.sidecar_actions import SidecarActions
-from pdwrap.lifecycle import KILL_TIME, PATIENCE
+from pdwrap.lifecycle import KILL_TIME, PATIENCE, LauncherDied
 from pdwrap.linux import procfs
 from pdwrap.options import Settings
 from tests.harness.fakes import Clock, FakeLauncher, FakeLog
@@ -20,6 +20,7 @@ from tests.harness.fakes_sidecar import FakeMarks, FakeMembers
 BACKEND, WORKER = 60, 61
 TERM, KILL, CONT = 15, 9, 18
 GRACE = 5.0
+NOW = LauncherDied()
 
 
 class Drive:
@@ -28,17 +29,16 @@ class Drive:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock, self.launcher, self.log = Clock(), FakeLauncher(), FakeLog()
         self.members = FakeMembers(BACKEND)
-        monkeypatch.setattr(sidecar_actions, "time", self.clock)
         monkeypatch.setattr(sidecar_actions, "poll", lambda: self)
         monkeypatch.setattr(procfs, "name", lambda _pid: "server")
         watch: Any = self.launcher
         members: Any = self.members
         settings = Settings()
         settings.grace = GRACE
-        self.actions = SidecarActions(settings, watch, members, self.log)
+        self.actions = SidecarActions(settings, watch, members, self.log, self.clock)
         self.marks = FakeMarks(self.members)
         marks: Any = self.marks
-        self.actions.marks = marks
+        self.actions.pipes = marks
 
     def poll(self, milliseconds: int) -> None:
         """In the place of the wait between two rounds."""
@@ -55,29 +55,29 @@ def test_grace_runs_from_the_listing(drive: Drive) -> None:
     """E3, E7: one deadline for all, from the launcher's death on, whatever time the first signal took."""
     drive.actions.list_tree()
     drive.clock.advance(1)
-    drive.actions.set_deadline()
+    drive.actions.set_deadline(NOW)
     assert drive.actions.deadline == 1000.0 + GRACE
 
 
 def test_second_steps_in_later(drive: Drive) -> None:
     """E4, E7: a second after the grace, and no sooner."""
     drive.actions.list_tree()
-    drive.actions.allow_grace()
+    drive.actions.allow_grace(NOW)
     assert drive.actions.deadline == 1000.0 + GRACE + PATIENCE
 
 
 def test_killing_is_bounded(drive: Drive) -> None:
     """E7: what cannot die is waited for so long after the KILL."""
     drive.clock.advance(7)
-    drive.actions.set_kill_deadline()
+    drive.actions.set_kill_deadline(NOW)
     assert drive.actions.deadline == 1007.0 + KILL_TIME
 
 
 def test_first_signal_is_the_marks_business(drive: Drive) -> None:
     """E3: the marks send it, once; a SIGCONT after it, and no leftover signal to the backend later."""
-    drive.actions.first_signal()
+    drive.actions.first_signal(NOW)
     drive.members.add(WORKER)
-    drive.actions.tell_leftovers()
+    drive.actions.ask_leftovers(NOW)
     assert drive.members.sent == [(BACKEND, "asked"), (BACKEND, CONT), (WORKER, TERM), (WORKER, CONT)]
 
 
@@ -128,12 +128,12 @@ def test_killing_without_a_table_is_bounded(drive: Drive, error: BaseException |
 
 def test_says_how_many(drive: Drive) -> None:
     """E7: those that live on are not counted as ended; one who began nothing says nothing."""
-    drive.actions.report_done()
+    drive.actions.report_done(NOW)
     assert drive.marks.finished
     assert drive.log.said == []
-    drive.actions.report_ending()
+    drive.actions.note_beginning(NOW)
     drive.members.add(WORKER)
     drive.members.alive.remove(BACKEND)
     drive.clock.advance(2)
-    drive.actions.report_done()
+    drive.actions.report_done(NOW)
     assert drive.log.said == ["done: done: 1 process ended in 2.000s"]

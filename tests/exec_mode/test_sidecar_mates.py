@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pdwrap import lifecycle
-from pdwrap.exec_mode import sidecar_loop, sidecar_start
+from pdwrap.exec_mode import sidecar_actions, sidecar_start
+from pdwrap.exec_mode.sidecar_table import FIRST, SECOND
 from pdwrap.lifecycle import ALONE_STEP
 from pdwrap.linux import descriptors
 from tests.harness import Process, pause_for
@@ -38,18 +38,18 @@ def no_descriptors(_pid: int) -> int:
 @pytest.mark.parametrize("at", ["fork", "descriptor"])
 def test_mate_cannot_be_replaced(drive: Drive, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
     """E8: one watches alone, says so once, and tries again within a second until there are two."""
-    monkeypatch.setattr(sidecar_loop, "_pidfd_of", no_descriptors if at == "descriptor" else lambda _pid: 71)
+    monkeypatch.setattr(sidecar_actions, "_pidfd_of", no_descriptors if at == "descriptor" else lambda _pid: 71)
     monkeypatch.setattr(os, "fork", no_processes)
     tried = []
 
     def possible() -> None:
-        tried.append(drive.sidecar.mate)
-        monkeypatch.setattr(sidecar_loop, "_pidfd_of", lambda pid: pid)
+        tried.append(drive.sidecar.actions.mate)
+        monkeypatch.setattr(sidecar_actions, "_pidfd_of", lambda pid: pid)
         monkeypatch.setattr(os, "fork", lambda: 72)
 
     drive.run(lambda: {MATE}, lambda: None, lambda: None, possible, drive.die(BACKEND))
     assert tried == [-1]
-    assert drive.sidecar.mate == 72
+    assert drive.sidecar.actions.mate == 72
     assert drive.script.waited == [None, *[ALONE_STEP * 1000 + 1] * 3, None]
     assert drive.closed.count(71) == (3 if at == "fork" else 0)
     assert len(drive.said) == 1
@@ -59,12 +59,12 @@ def test_mate_cannot_be_replaced(drive: Drive, monkeypatch: pytest.MonkeyPatch, 
 def test_mates_know_each_other(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
     """E1: neither takes the other for a descendant of the backend; a lost one is forgotten, for its pid is free."""
     me = os.getpid()
-    monkeypatch.setattr(sidecar_loop, "_pidfd_of", lambda pid: pid)
+    monkeypatch.setattr(sidecar_actions, "_pidfd_of", lambda pid: pid)
     monkeypatch.setattr(os, "fork", lambda: 72)
     assert drive.members.ours == {me}
-    drive.sidecar.replace_mate()
+    drive.sidecar._miss_mate()  # noqa: SLF001 - it has none
     assert drive.members.ours == {me, 72}
-    assert drive.state == lifecycle.FIRST
+    assert drive.state == FIRST
     drive.sidecar._take_mate({72})  # noqa: SLF001 - that it is lost
     assert drive.members.ours == {me}
 
@@ -73,7 +73,7 @@ def test_made_as_a_mate(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
     """E4: in the child the same object is the second, in a session of its own, and its maker is its mate."""
     sessions = []
     maker = os.getpid()
-    monkeypatch.setattr(sidecar_loop, "_pidfd_of", lambda pid: pid)
+    monkeypatch.setattr(sidecar_actions, "_pidfd_of", lambda pid: pid)
     monkeypatch.setattr(os, "setsid", lambda: sessions.append(1))
 
     def fork() -> int:
@@ -81,8 +81,8 @@ def test_made_as_a_mate(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
         return 0
 
     monkeypatch.setattr(os, "fork", fork)
-    drive.sidecar.replace_mate()
-    assert (drive.state, drive.sidecar.mate, drive.members.ours) == (lifecycle.SECOND, maker, {maker, 72})
+    drive.sidecar._miss_mate()  # noqa: SLF001 - it has none
+    assert (drive.state, drive.sidecar.actions.mate, drive.members.ours) == (SECOND, maker, {maker, 72})
     assert sessions == [1]
 
 
@@ -96,7 +96,7 @@ def test_lost_mate_is_no_zombie(drive: Drive) -> None:
     drive.sidecar._take_mate({MATE})  # noqa: SLF001 - that it is lost
     with pytest.raises(ChildProcessError):
         os.waitpid(mate, os.WNOHANG)
-    drive.sidecar.mate = MATE
+    drive.sidecar.actions.mate = MATE
     drive.sidecar._take_mate({MATE})  # noqa: SLF001 - no child any more
 
 

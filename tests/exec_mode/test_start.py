@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pdwrap import lifecycle
+from pdwrap.exec_mode.sidecar_table import FIRST, SECOND
 from tests.harness import READY, Outcome, Process, Starter, denied, pause_for, reap_all, run, shell
 from tests.harness.faulty import Faulty, Place, place
 
@@ -113,7 +113,7 @@ WAIT = place("exec_mode.sidecar_loop.Sidecar._wait")
 
 
 @pytest.mark.parametrize("error", ["memory", "descriptors", "bug", "interrupt"])
-@pytest.mark.parametrize("state", [lifecycle.FIRST, lifecycle.SECOND])
+@pytest.mark.parametrize("state", [FIRST, SECOND])
 def test_error_while_watching(faulty: Faulty, state: str, error: str) -> None:
     """E8: a sidecar fails while all is well: it says so in one line, and ends the tree, never in silence."""
     tree = faulty.fail(WAIT, state, error=error)("plain", "child=setsid:stubborn", settle=False)

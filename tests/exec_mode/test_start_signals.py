@@ -41,7 +41,7 @@ SIDECARS_STEPS = [
 ]
 SIDECARS_LATER_STEPS = [
     place("exec_mode.sidecar_loop.Sidecar.run"),
-    place("exec_mode.sidecar_loop.Sidecar.replace_mate"),
+    place("exec_mode.sidecar_actions.SidecarActions.replace_mate"),
     place("exec_mode.sidecar_loop.Sidecar._wait"),
 ]
 NEVER_RETURN = [

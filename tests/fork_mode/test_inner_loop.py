@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pdwrap import lifecycle
 from pdwrap.fork_mode import inner_actions, inner_loop, pipes
+from pdwrap.fork_mode.inner_table import Released
 from pdwrap.linux import signals
 from pdwrap.options import Settings
 from tests.harness.fakes import Clock, FakeLauncher, FakeLog, FakeTree, Script, Step, together
@@ -38,14 +38,11 @@ class Drive:
         self.ends = [*down, *up]
         self.outer_end = down[1]
         self.commands, self.reports = pipes.Writer(down[1]), pipes.Reader(up[0])
-        for module in (inner_actions, inner_loop):
-            monkeypatch.setattr(module, "time", self.clock)
-        monkeypatch.setattr(inner_actions, "Tree", lambda: self.tree)
-        monkeypatch.setattr(inner_actions, "send", self.tree.send)
         monkeypatch.setattr(signals, "api", without_effect())
         monkeypatch.setattr(os, "getppid", lambda: OUTER)
         watch: Any = self.launcher
-        made = inner_actions.InnerActions(settings, watch, OUTER, pipes.Writer(up[1]), self.log)
+        tree: Any = self.tree
+        made = inner_actions.InnerActions(settings, watch, OUTER, pipes.Writer(up[1]), self.log, tree, self.clock)
         made.backend = BACKEND
         self.inner = inner_loop.Inner(made, watch, pipes.Reader(down[0]))
         monkeypatch.setattr(self.inner, "_hold_only", lambda *ends: self.ends.extend(ends))
@@ -62,7 +59,7 @@ class Drive:
 
     def run(self, *steps: Step) -> None:
         """Release the backend, and run the loop to its end."""
-        self.inner.life.feed(lifecycle.RELEASED)
+        self.inner.life.feed(Released())
         self.script.steps = list(steps)
         self.inner.run()
         assert not self.script.steps, "the loop ended early"
@@ -78,7 +75,7 @@ class Drive:
 
     def forward(self, number: int) -> Step:
         """Make a step in which the outer forwards a signal."""
-        return lambda: self.commands.send(pipes.FORWARD, number, number, "-")
+        return lambda: self.commands.send(pipes.COMMAND_FORWARD, number, number, "-")
 
     def later(self, seconds: float) -> Step:
         """Make a step in which only time goes by."""
@@ -117,7 +114,7 @@ def test_a_launchers_death(drive: Make) -> None:
     d = drive()
     d.run(d.launcher.die, together(d.later(1), d.end(BACKEND, 0, WORKER)), d.later(1), d.end(WORKER))
     assert d.sent == [(BACKEND, TERM, 0.0), (BACKEND, CONT, 0.0), (WORKER, TERM, 1.0), (WORKER, CONT, 1.0)]
-    assert d.reports.receive() == [["ending", "1005.0"], ["finished", "0"]]
+    assert d.reports.receive() == [["ending", "1005.0"], ["done", "0"]]
     assert d.script.waited[0] is None, "no wake-ups while nothing happens"
     assert d.log.said == [
         "ending: launcher launcher (pid 41) died: ending server (pid 60) with SIGTERM, grace 5s",
@@ -137,7 +134,7 @@ def test_one_deadline_for_all(drive: Make) -> None:
         d.later(0.1),
     )
     assert [(pid, at) for pid, number, at in d.sent if number == KILL] == [(WORKER, 2.0), (ORPHAN, 3.0)]
-    assert d.reports.receive() == [["ending", "1002.0"], ["killing"], ["finished", "15"]]
+    assert d.reports.receive() == [["ending", "1002.0"], ["killing"], ["done", "15"]]
     assert d.log.said[1].startswith("survivors: still there 3s after SIGKILL, pdwrap leaves: ")
     assert [round((each or 0) / 1000, 1) for each in d.script.waited[1:]] == [2.0, 0.5, 0.2, 0.2, 0.1]
 
@@ -162,7 +159,7 @@ def test_the_signal_of_the_option_counts_as_well(drive: Make) -> None:
 def test_a_signal_that_came_before_the_release(drive: Make) -> None:
     """T2: what the outer forwarded while the backend was still held reaches it when it is let go."""
     d = drive()
-    d.commands.send(pipes.FORWARD, TERM, TERM, "-")
+    d.commands.send(pipes.COMMAND_FORWARD, TERM, TERM, "-")
     d.inner.look_once_more()  # the last step before the release
     d.run(d.end(BACKEND, 15))
     assert d.sent == [(BACKEND, TERM, 0.0)]
@@ -186,7 +183,7 @@ def test_the_outer_is_lost_with_its_launcher(drive: Make) -> None:
 def test_the_outer_tells_of_the_death(drive: Make) -> None:
     """E1: the launcher was its parent; the inner may have no other way to see it."""
     d = drive()
-    d.run(lambda: d.commands.send(pipes.LAUNCHER_GONE), d.end(BACKEND))
+    d.run(lambda: d.commands.send(pipes.COMMAND_LAUNCHER_GONE), d.end(BACKEND))
     assert d.sent == [(BACKEND, TERM, 0.0), (BACKEND, CONT, 0.0)]
 
 
@@ -195,7 +192,7 @@ def test_leftovers_are_ended(drive: Make) -> None:
     d = drive()
     d.run(d.end(BACKEND, 3 << 8, WORKER), d.later(5), d.end(WORKER, 9))
     assert d.sent == [(WORKER, TERM, 0.0), (WORKER, CONT, 0.0), (WORKER, KILL, 5.0)]
-    assert d.reports.receive()[-1] == ["finished", str(3 << 8)]
+    assert d.reports.receive()[-1] == ["done", str(3 << 8)]
     assert "exited and left 1 process behind" in d.log.said[0]
 
 
@@ -204,7 +201,7 @@ def test_leftovers_are_left(drive: Make) -> None:
     d = drive(leftovers="leave")
     d.run(d.end(BACKEND, 0, WORKER))
     assert d.sent == []
-    assert d.reports.receive() == [["finished", "0"]]
+    assert d.reports.receive() == [["done", "0"]]
     assert d.log.said == []
 
 
@@ -237,5 +234,5 @@ def test_a_backend_that_ends_by_itself(drive: Make) -> None:
     d.run(d.end(BACKEND, 139))
     assert d.sent == []
     assert d.log.said == []
-    assert d.reports.receive() == [["finished", "139"]]
+    assert d.reports.receive() == [["done", "139"]]
     assert (OUTER, CHLD) in [(pid, number) for pid, number, _at in d.tree.sent], "a report pokes the outer"

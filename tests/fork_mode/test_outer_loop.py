@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -33,21 +33,23 @@ class Drive:
         down, up = os.pipe(), os.pipe()
         self.ends = [*down, *up]
         self.commands, self.reports = pipes.Reader(down[0]), pipes.Writer(up[1])
-        monkeypatch.setattr(outer_loop, "time", self.clock)
-        monkeypatch.setattr(outer_actions, "time", self.clock)
-        monkeypatch.setattr(outer_loop, "send", self.tree.send)
-        monkeypatch.setattr(outer_actions, "send", self.tree.send)
-        monkeypatch.setattr(outer_actions, "mirror", self.end_as)
-        monkeypatch.setattr(os, "_exit", self.end_as)
         watch: Any = self.launcher
         tree: Any = self.tree
         actions = outer_actions.OuterActions(
-            Settings(), watch, INNER, pipes.Writer(down[1]), tree, self.log, Job(shared_group=False)
+            Settings(),
+            watch,
+            INNER,
+            pipes.Writer(down[1]),
+            tree,
+            self.log,
+            Job(shared_group=False),
+            self.end_as,
+            self.clock,
         )
         self.outer = outer_loop.Outer(actions, pipes.Reader(up[0]))
         monkeypatch.setattr(self.outer, "_wait", self.wait)
 
-    def end_as(self, raw: int, _success: frozenset[int] = frozenset()) -> None:
+    def end_as(self, raw: int, _success: frozenset[int]) -> NoReturn:
         """In the place of the process's end."""
         self.as_what.append(raw)
         raise Mirrored
@@ -58,7 +60,7 @@ class Drive:
 
     def run(self, *steps: Step) -> object:
         """Let the backend be released, and run the loop to its end; give as what it ended."""
-        self.reports.send(pipes.BACKEND, BACKEND)
+        self.reports.send(pipes.REPORT_BACKEND, BACKEND)
         self.script.steps = list(steps)
         with pytest.raises(Mirrored):
             self.outer.run()
@@ -95,7 +97,7 @@ def drive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Drive]:
 def test_a_normal_end_is_mirrored(drive: Drive, raw: int) -> None:
     """T3: the report says it all, whether it is read before or after the inner's end."""
     d = drive
-    assert d.run(together(d.report(pipes.FINISHED, raw), d.end(INNER, 0))) == raw
+    assert d.run(together(d.report(pipes.REPORT_DONE, raw), d.end(INNER, 0))) == raw
     assert d.tree.sent == []
     assert d.log.said == []
 
@@ -105,10 +107,10 @@ def test_it_tells_of_the_launchers_death_once(drive: Drive) -> None:
     d = drive
     d.run(
         d.launcher.die,
-        d.report(pipes.ENDING, 1005.0),
-        together(d.later(4), d.report(pipes.FINISHED, 15), d.end(INNER, 0)),
+        d.report(pipes.REPORT_ENDING, 1005.0),
+        together(d.later(4), d.report(pipes.REPORT_DONE, 15), d.end(INNER, 0)),
     )
-    assert d.commands.receive() == [[pipes.LAUNCHER_GONE]]
+    assert d.commands.receive() == [[pipes.COMMAND_LAUNCHER_GONE]]
     assert d.tree.sent == []
 
 
@@ -130,7 +132,7 @@ def test_a_backend_that_the_outer_reaped_is_mirrored(drive: Drive) -> None:
 def test_the_inner_failed(drive: Drive) -> None:
     """E8, T4: an inner that gave up says so by its status; it is ours when nobody knows the backend's."""
     d = drive
-    assert d.run(d.end(INNER, FAILED, WORKER), d.end(WORKER, 9)) == 125
+    assert d.run(d.end(INNER, FAILED, WORKER), d.end(WORKER, 9)) == FAILED
 
 
 @pytest.mark.parametrize("orphan", [BACKEND, WORKER])
@@ -149,9 +151,9 @@ def test_an_ending_that_is_reported_sets_the_deadline(drive: Drive) -> None:
     """E4: the outer sees neither a lifeline nor a sweep: the report says until when the inner has time."""
     d = drive
     d.run(
-        d.report(pipes.ENDING, 1002.0),
-        d.report(pipes.KILLING),
-        together(d.report(pipes.FINISHED, 9), d.end(INNER, 0)),
+        d.report(pipes.REPORT_ENDING, 1002.0),
+        d.report(pipes.REPORT_KILLING),
+        together(d.report(pipes.REPORT_DONE, 9), d.end(INNER, 0)),
     )
     assert d.script.waited == [None, 3.0, 3.5]
 
@@ -159,7 +161,13 @@ def test_an_ending_that_is_reported_sets_the_deadline(drive: Drive) -> None:
 def test_killing_that_takes_too_long(drive: Drive) -> None:
     """E7: four seconds after the inner began to kill, whatever is left is named, and pdwrap exits."""
     d = drive
-    d.run(d.launcher.die, d.report(pipes.ENDING, 1005.0), d.report(pipes.KILLING), d.later(3.5), d.later(0.5))
+    d.run(
+        d.launcher.die,
+        d.report(pipes.REPORT_ENDING, 1005.0),
+        d.report(pipes.REPORT_KILLING),
+        d.later(3.5),
+        d.later(0.5),
+    )
     assert (INNER, KILL, 3.5) in d.tree.sent
     assert any(said.startswith("survivors: ") for said in d.log.said)
 
@@ -177,5 +185,5 @@ def test_lost_before_the_backend_was_released(drive: Drive) -> None:
     d.script.steps = [d.end(INNER, FAILED)]
     with pytest.raises(Mirrored):
         d.outer.run()
-    assert d.as_what == [125]
+    assert d.as_what == [FAILED]
     assert d.outer.life.state == lifecycle.DONE

@@ -34,9 +34,9 @@ def test_words_arrive_as_words(pipe: tuple[int, int]) -> None:
     """A line of words, numbers included, arrives as the texts of its words, in order."""
     reader, writer = Reader(pipe[0]), Writer(pipe[1])
     assert reader.receive() == []
-    writer.send(pipes.FORWARD, 15)
-    writer.send(pipes.LAUNCHER_GONE)
-    writer.send(pipes.ENDING, 12.5)
+    writer.send(pipes.COMMAND_FORWARD, 15)
+    writer.send(pipes.COMMAND_LAUNCHER_GONE)
+    writer.send(pipes.REPORT_ENDING, 12.5)
     assert reader.receive() == [["forward", "15"], ["launcher-gone"], ["ending", "12.5"]]
     assert reader.receive() == []
     assert not reader.ended
@@ -46,7 +46,7 @@ def test_an_instant_survives_the_pipe(pipe: tuple[int, int]) -> None:
     """E7: a deadline on the monotonic clock arrives unrounded: the two supervisors wait for the same instant."""
     reader, writer = Reader(pipe[0]), Writer(pipe[1])
     for instant in (0.1 + 0.2, 123456789.000000001, 1e-9, 1e15 / 3):
-        writer.send(pipes.ENDING, instant)
+        writer.send(pipes.REPORT_ENDING, instant)
         assert float(reader.receive()[0][1]) == instant
 
 
@@ -63,7 +63,7 @@ def test_a_full_pipe_keeps_a_backlog(pipe: tuple[int, int]) -> None:
     reader, writer = Reader(pipe[0]), Writer(pipe[1])
     count = 3 * SMALLEST_PIPE // len("forward 15\n")
     for number in range(count):
-        writer.send(pipes.FORWARD, number)
+        writer.send(pipes.COMMAND_FORWARD, number)
     assert not writer.flush()
     received: list[list[str]] = []
     for _round in range(count):
@@ -81,7 +81,7 @@ def test_a_lost_reader_is_no_error(pipe: tuple[int, int]) -> None:
     try:
         writer = Writer(pipe[1])
         os.close(pipe[0])
-        writer.send(pipes.LAUNCHER_GONE)
+        writer.send(pipes.COMMAND_LAUNCHER_GONE)
         assert writer.flush()
     finally:
         signal.signal(signal.SIGPIPE, before)
@@ -91,7 +91,7 @@ def test_a_reader_lost_with_a_backlog_is_no_error(pipe: tuple[int, int]) -> None
     """E8: the same where something was kept for it."""
     writer = Writer(pipe[1])
     for number in range(SMALLEST_PIPE):
-        writer.send(pipes.FORWARD, number)
+        writer.send(pipes.COMMAND_FORWARD, number)
     assert not writer.flush()
     os.close(pipe[0])
     assert writer.flush()
@@ -100,7 +100,7 @@ def test_a_reader_lost_with_a_backlog_is_no_error(pipe: tuple[int, int]) -> None
 def test_end_of_file(pipe: tuple[int, int]) -> None:
     """E4: what was sent before the sender was lost is received; then the reader knows, and stays so."""
     reader, writer = Reader(pipe[0]), Writer(pipe[1])
-    writer.send(pipes.KILLING)
+    writer.send(pipes.REPORT_KILLING)
     os.close(pipe[1])
     assert reader.receive() == [["killing"]]
     assert reader.ended

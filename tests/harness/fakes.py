@@ -21,12 +21,12 @@ def together(*steps: Step) -> Step:
 
 
 class Clock:
-    """In the place of the module `time`: it moves when the test says so."""
+    """In the place of time.monotonic(): it moves when the test says so."""
 
     def __init__(self) -> None:
         self.now = 1000.0
 
-    def monotonic(self) -> float:
+    def __call__(self) -> float:
         """Give the time."""
         return self.now
 
@@ -55,7 +55,7 @@ class Script:
 
 
 class FakeTree:
-    """In the place of `tree.Tree`.
+    """In the place of `children.Tree`.
 
     Attributes:
         alive: the children, zombies excluded; those that have ended are in `ended` until they are reaped.
@@ -68,14 +68,14 @@ class FakeTree:
         self.alive = list(alive)
         self.ended: list[tuple[int, int]] = []
         self.sent: list[tuple[int, int, float]] = []
-        self.told: set[int] = set()
+        self.asked: set[int] = set()
         self.killed: set[int] = set()
         self.reaped = 0
         self.more = False
         self.descriptor = -1
 
     def send(self, pid: int, number: int) -> None:
-        """Note a signal; in the place of `tree.send`."""
+        """Note a signal."""
         self.sent.append((pid, number, self.clock.now - 1000.0))
 
     def end(self, pid: int, raw: int, *orphans: int) -> None:
@@ -98,13 +98,13 @@ class FakeTree:
         """Send to all."""
         for pid in self.children():
             self.send(pid, number)
-            self.told |= {pid} if ends else set()
+            self.asked |= {pid} if ends else set()
 
-    def tell(self, number: int) -> None:
+    def ask(self, number: int) -> None:
         """Send to who has had none, and SIGCONT."""
         for pid in self.children():
-            if pid not in self.told:
-                self.told.add(pid)
+            if pid not in self.asked:
+                self.asked.add(pid)
                 self.send(pid, number)
                 self.send(pid, 18)
 

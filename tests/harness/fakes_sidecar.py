@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from pdwrap import lifecycle, messages
-from pdwrap.exec_mode import sidecar_actions, sidecar_loop
+from pdwrap import messages
 from pdwrap.exec_mode.sidecar_actions import SidecarActions
 from pdwrap.exec_mode.sidecar_loop import Sidecar
+from pdwrap.exec_mode.sidecar_table import FIRST, SECOND
 from pdwrap.linux import pidfd, procfs
 from pdwrap.options import Settings
 
@@ -32,7 +32,7 @@ class FakeMember:
         self.pid = pid
         self.started = 1
         self.descriptor: int | None = pid
-        self.told = False
+        self.asked = False
 
     def alive(self) -> bool:
         """Tell whether the test has not ended it."""
@@ -93,19 +93,19 @@ class FakeMembers:
         """Give what is to be passed on: all of them, each time."""
         return [(member.pid, member.started) for member in self._all]
 
-    def adopt(self, known: list[tuple[int, int]]) -> None:
+    def take_over_list(self, known: list[tuple[int, int]]) -> None:
         """Note whom the mate held."""
         self.adopted += known
 
-    def tell(self, number: int) -> None:
+    def ask(self, number: int) -> None:
         """Ask each that was not asked."""
         for member in self._all:
-            if not member.told and member.alive():
-                member.told = True
+            if not member.asked and member.alive():
+                member.asked = True
                 member.send(number)
                 member.send(18)
 
-    def hold(self) -> None:
+    def freeze(self) -> None:
         """Stop and list all."""
 
     def kill(self) -> None:
@@ -172,8 +172,6 @@ class Drive:
         self.marks = FakeMarks(self.members)
         self.said: list[str] = []
         self.closed: list[int] = []
-        monkeypatch.setattr(sidecar_actions, "time", self.clock)
-        monkeypatch.setattr(sidecar_loop, "time", self.clock)
         monkeypatch.setattr(procfs, "name", lambda _pid: "server")
         monkeypatch.setattr(messages, "complain", self.said.append)
         monkeypatch.setattr(pidfd, "pidfd_send_signal", lambda *sent: self.sent.append(sent))
@@ -183,10 +181,10 @@ class Drive:
         watch: Any = self.launcher
         members: Any = self.members
         marks: Any = self.marks
-        sweeper = SidecarActions(settings, watch, members, self.log)
-        sweeper.marks = marks
-        self.sidecar = Sidecar(sweeper, watch)
-        self.sidecar.mate = MATE
+        actions = SidecarActions(settings, watch, members, self.log, self.clock)
+        actions.pipes = marks
+        actions.mate = MATE
+        self.sidecar = Sidecar(actions, watch)
         monkeypatch.setattr(self.sidecar, "_wait", self.wait)
 
     @property
@@ -205,7 +203,7 @@ class Drive:
 
     def run(self, *steps: Step, second: bool = False) -> None:
         """Run the loop to its end."""
-        self.sidecar.life.state = lifecycle.SECOND if second else lifecycle.FIRST
+        self.sidecar.life.state = SECOND if second else FIRST
         self.script.steps = list(steps)
         self.sidecar.run()
         assert not self.script.steps, "the loop ended early"

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from pdwrap import lifecycle
+from pdwrap.fork_mode.inner_table import AWAITING_LEFTOVERS, SWEEPING, TERM_FORWARDED
+from pdwrap.fork_mode.outer_table import TAKING_OVER
 from tests.harness import FAMILY, READY, Started, shell
 from tests.harness.faulty import Faulty, Place, place
 
@@ -57,10 +59,10 @@ def test_while_killing(faulty: Faulty, where: Place) -> None:
     assert "Traceback" not in tree.stderr
 
 
-@pytest.mark.parametrize("state", [lifecycle.TOLD, lifecycle.SWEEPING])
+@pytest.mark.parametrize("state", [TERM_FORWARDED, SWEEPING])
 def test_inner_after_a_signal_or_the_backends_end(faulty: Faulty, state: str) -> None:
     """E8: the inner fails after it forwarded a SIGTERM, or while it sweeps."""
-    name = "stubborn" if state == lifecycle.TOLD else "plain"
+    name = "stubborn" if state == TERM_FORWARDED else "plain"
     tree = faulty.fail(INNER, state)(name, *FAMILY, env=SHORT)
     tree.order(f"signal {signal.SIGTERM}")
     assert_ended(tree)
@@ -68,7 +70,7 @@ def test_inner_after_a_signal_or_the_backends_end(faulty: Faulty, state: str) ->
 
 def test_inner_while_it_waits_for_leftovers(faulty: Faulty) -> None:
     """E8: the inner fails after the backend has exited, with `--leftovers wait`."""
-    start = faulty.fail(INNER, lifecycle.WAITING)
+    start = faulty.fail(INNER, AWAITING_LEFTOVERS)
     tree = start("plain", *FAMILY, env={**SHORT, "PDWRAP_LEFTOVERS": "wait"})
     tree.order(f"signal {signal.SIGTERM}")
     assert_ended(tree)
@@ -76,7 +78,7 @@ def test_inner_while_it_waits_for_leftovers(faulty: Faulty) -> None:
 
 def test_outer_while_it_sweeps(faulty: Faulty) -> None:
     """E8: the inner is lost, the outer does its work, and fails."""
-    tree = faulty.fail(OUTER, lifecycle.SWEEPING)("plain", *FAMILY, env=SHORT)
+    tree = faulty.fail(OUTER, TAKING_OVER)("plain", *FAMILY, env=SHORT)
     tree.inner.kill()
     tree.assert_gone()
     faulty.assert_reached()
@@ -95,8 +97,8 @@ def test_outer_while_it_sweeps(faulty: Faulty) -> None:
         place("fork_mode.inner_actions.InnerActions.report_done"),
         place("fork_mode.inner_loop.Inner._take_children"),
         place("fork_mode.outer_loop.Outer._take_children"),
-        place("fork_mode.outer_actions.OuterActions.tell_inner"),
-        place("fork_mode.outer_actions.OuterActions.allow_grace"),
+        place("fork_mode.outer_actions.OuterActions.inform_inner"),
+        place("fork_mode.outer_actions.OuterActions.allow_reported_grace"),
         place("messages.Log.ending"),
         place("messages.Log.done"),
     ],
@@ -127,7 +129,8 @@ def test_one_act_fails(faulty: Faulty, tmp_path: Path, where: Place) -> None:
         place("fork_mode.outer_loop.Outer.run"),
         place("launcher.find_launcher"),
         place("fork_mode.start._own_children"),
-        place("fork_mode.start._be_inner"),
+        place("fork_mode.inner_start.run_inner"),
+        place("fork_mode.start._be_outer"),
     ],
 )
 def test_while_starting(faulty: Faulty, where: Place, error: str) -> None:

@@ -27,19 +27,25 @@ BELOW: dict[str, set[str]] = {
 BEGINNINGS = {"__main__", "entry"}
 #: Pure: no process, no descriptor, no clock; of the standard library only this.
 PURE: dict[str, set[str]] = {
-    "lifecycle": set(),
-    "fork_mode.inner_table": set(),
-    "fork_mode.outer_table": set(),
-    "exec_mode.sidecar_table": set(),
-    "option": {"typing"},  # for type checkers alone, as `test_the_straight_way_is_cheap` shows
+    "lifecycle": {"typing"},  # for type checkers alone, as `test_the_straight_way_is_cheap` shows
+    "option": {"typing"},
     "options": {"typing"},
     "durations": set(),
     "exit_status": {"errno"},
 }
+#: The tables: data that name what is done, and how it follows; which actions each names.
+TABLES = {
+    "fork_mode.inner_table": "fork_mode.inner_actions",
+    "fork_mode.outer_table": "fork_mode.outer_actions",
+    "exec_mode.sidecar_table": "exec_mode.sidecar_actions",
+}
 #: The facts about signals have no state, and may be asked by who is pure.
 FACTS = {"pdwrap.linux.signals"}
-#: What only Linux has stands in `linux/` alone: by the word that gives it away, and who else may say it.
-LINUX_ALONE: dict[str, set[str]] = {}
+#: What only Linux has, by the names that give it away, stands in `linux/` alone.
+LINUX_ALONE = {
+    *("sigtimedwait", "sigwaitinfo", "POLLRDHUP", "pidfd_open", "_prctl", "_ctypes", "F_SETSIG", "O_ASYNC"),
+    *("F_SETOWN", "memfd_create", "inotify_init", "waitid", "unshare", "setns"),
+}
 #: On the straight way these are too dear (docs/facts.md, 15).
 TOO_DEAR = {
     *("click", "psutil", "prctl", "enum", "signal", "re", "typing", "dataclasses", "pathlib", "logging", "subprocess"),
@@ -121,6 +127,48 @@ def test_pure_modules(module: str) -> None:
     """What decides has no way to do anything."""
     allowed = {*PURE[module], *(f"pdwrap.{other}" for other in PURE), *FACTS, "collections.abc"}
     assert imports(module) <= allowed
+
+
+def called(tree: ast.AST) -> set[str]:
+    """Name everything that is called in a piece of source, by its last part."""
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return {func.attr if isinstance(func, ast.Attribute) else ast.unparse(func) for func in calls}
+
+
+@pytest.mark.parametrize("module", TABLES)
+def test_tables_do_nothing(module: str) -> None:
+    """A table names actions, and calls none: it only puts cells together."""
+    assert imports(module) <= {"pdwrap.lifecycle", f"pdwrap.{TABLES[module]}"}
+    tree = ast.parse(SOURCES[module].read_text(encoding="utf-8"))
+    assert called(tree) <= {"State", "on", "row", "dict", "items", "super", "__init__"}
+
+
+def names_used(module: str) -> set[str]:
+    """List all names, attributes and imported names of a module."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(SOURCES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.alias):
+            found.add(node.name)
+    return found
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if folder(module) not in ("linux", "localai")])
+def test_what_only_linux_has_is_confined(module: str) -> None:
+    """The kernel's facts are touched in `linux/`: system calls that others lack, and paths below /proc."""
+    used = names_used(module) & LINUX_ALONE
+    if "pidfd" in names_used(module):
+        used -= {"pidfd_open"}  # of `linux.pidfd`
+    assert not used
+    texts = {
+        node.value
+        for node in ast.walk(ast.parse(SOURCES[module].read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value
+    }
+    assert not {text for text in texts if text.startswith(("/proc", "/sys"))}
 
 
 @pytest.mark.parametrize("module", MODULES)

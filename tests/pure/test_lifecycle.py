@@ -1,18 +1,53 @@
-"""The lifecycle tables: every cell by name, what cannot happen, and what no sequence of events may lead to (E3, E8)."""
+"""The lifecycle tables: every cell by name, what cannot happen, and what a mistake in one leads to (E3, E8)."""
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 import pytest
 
-from pdwrap import lifecycle
 from pdwrap.exec_mode.sidecar_actions import SidecarActions
-from pdwrap.exec_mode.sidecar_loop import Sidecar
-from pdwrap.exec_mode.sidecar_table import SIDECAR, sidecar_table
+from pdwrap.exec_mode.sidecar_table import (
+    CHECKING_FIRST,
+    CHECKING_SWEEP,
+    FIRST,
+    SIDECAR,
+    MateLost,
+    MateLostUnsent,
+    sidecar_table,
+)
 from pdwrap.fork_mode.inner_actions import InnerActions
-from pdwrap.fork_mode.inner_table import AFTER_BACKEND, INNER, inner_table
+from pdwrap.fork_mode.inner_table import (
+    AFTER_BACKEND,
+    AWAITING_LEFTOVERS,
+    INNER,
+    TERM_FORWARDED,
+    OuterKilled,
+    TerminationReceived,
+    inner_table,
+)
 from pdwrap.fork_mode.outer_actions import OuterActions
 from pdwrap.fork_mode.outer_table import OUTER
-from pdwrap.lifecycle import Cell, Impossible, Lifecycle, Table
+from pdwrap.lifecycle import (
+    DONE,
+    RUNNING,
+    BackendExited,
+    Cause,
+    DeadlinePassed,
+    EndingReported,
+    Event,
+    Impossible,
+    LauncherDied,
+    Lifecycle,
+    SignalReceived,
+    State,
+    on,
+    row,
+)
+
+if TYPE_CHECKING:
+    from pdwrap.lifecycle import Cell, Table
 
 LEFTOVERS = ("end", "wait", "leave")
 
@@ -21,32 +56,35 @@ EXPECTED_INNER: dict[str, dict[str, str]] = {
     "starting": {
         "released": "-> running",
         "launcher died": "abandon -> done",
-        "outer lost": "abandon -> done",
+        "outer killed": "abandon -> done",
     },
     "running": {
         "signal received": "forward -> running",
-        "termination received": "forward -> told",
+        "termination received": "forward -> term forwarded",
         "child reaped": "-> running",
-        "launcher died": "set_deadline first_signal report_ending -> ending",
-        "outer lost": "set_kill_deadline kill report_ending report_killing -> killing",
-        "backend exited": "set_deadline tell_leftovers report_ending -> sweeping",
+        "launcher died": "set_deadline first_signal report_ending announce -> ending",
+        "outer killed": "set_kill_deadline kill report_ending report_killing announce_kill -> killing",
+        "outer followed": "-> running",
+        "backend exited": "set_deadline ask_leftovers report_ending announce -> sweeping",
         "tree empty": "report_done -> done",
     },
-    "told": {
-        "signal received": "forward -> told",
-        "termination received": "forward -> told",
-        "child reaped": "-> told",
-        "launcher died": "set_deadline continue_backend report_ending -> ending",
-        "outer lost": "set_kill_deadline kill report_ending report_killing -> killing",
-        "backend exited": "set_deadline tell_leftovers report_ending -> sweeping",
+    "term forwarded": {
+        "signal received": "forward -> term forwarded",
+        "termination received": "forward -> term forwarded",
+        "child reaped": "-> term forwarded",
+        "launcher died": "set_deadline continue_backend report_ending announce -> ending",
+        "outer killed": "set_kill_deadline kill report_ending report_killing announce_kill -> killing",
+        "outer followed": "-> term forwarded",
+        "backend exited": "set_deadline ask_leftovers report_ending announce -> sweeping",
         "tree empty": "report_done -> done",
     },
-    "waiting": {
-        "signal received": "forward_to_leftovers -> waiting",
-        "termination received": "forward_to_leftovers -> waiting",
-        "child reaped": "-> waiting",
-        "launcher died": "set_deadline tell_leftovers report_ending -> sweeping",
-        "outer lost": "set_kill_deadline kill report_ending report_killing -> killing",
+    "awaiting leftovers": {
+        "signal received": "forward_to_leftovers -> awaiting leftovers",
+        "termination received": "forward_to_leftovers -> awaiting leftovers",
+        "child reaped": "-> awaiting leftovers",
+        "launcher died": "set_deadline ask_leftovers report_ending announce -> sweeping",
+        "outer killed": "set_kill_deadline kill report_ending report_killing announce_kill -> killing",
+        "outer followed": "-> awaiting leftovers",
         "tree empty": "report_done -> done",
     },
     "ending": {
@@ -55,8 +93,9 @@ EXPECTED_INNER: dict[str, dict[str, str]] = {
         "late termination": "-> ending",
         "child reaped": "-> ending",
         "launcher died": "-> ending",
-        "outer lost": "set_kill_deadline kill report_killing -> killing",
-        "backend exited": "tell_leftovers -> sweeping",
+        "outer killed": "set_kill_deadline kill report_killing -> killing",
+        "outer followed": "-> ending",
+        "backend exited": "ask_leftovers -> sweeping",
         "deadline passed": "set_kill_deadline kill report_killing -> killing",
         "tree empty": "report_done -> done",
     },
@@ -64,9 +103,10 @@ EXPECTED_INNER: dict[str, dict[str, str]] = {
         "signal received": "-> sweeping",
         "termination received": "-> sweeping",
         "late termination": "-> sweeping",
-        "child reaped": "tell_leftovers -> sweeping",
+        "child reaped": "ask_leftovers -> sweeping",
         "launcher died": "-> sweeping",
-        "outer lost": "set_kill_deadline kill report_killing -> killing",
+        "outer killed": "set_kill_deadline kill report_killing -> killing",
+        "outer followed": "-> sweeping",
         "deadline passed": "set_kill_deadline kill report_killing -> killing",
         "tree empty": "report_done -> done",
     },
@@ -77,7 +117,8 @@ EXPECTED_INNER: dict[str, dict[str, str]] = {
         "kill stalled": "kill_below -> killing",
         "child reaped": "kill -> killing",
         "launcher died": "-> killing",
-        "outer lost": "-> killing",
+        "outer killed": "-> killing",
+        "outer followed": "-> killing",
         "backend exited": "kill -> killing",
         "deadline passed": "name_survivors report_done -> done",
         "tree empty": "report_done -> done",
@@ -86,29 +127,31 @@ EXPECTED_INNER: dict[str, dict[str, str]] = {
 
 EXPECTED_OUTER: dict[str, dict[str, str]] = {
     "running": {
-        "launcher died": "tell_inner allow_grace -> ending",
-        "ending reported": "allow_grace -> ending",
+        "launcher died": "inform_inner allow_grace -> ending",
+        "ending reported": "allow_reported_grace -> ending",
         "inner done": "mirror -> done",
-        "inner lost": "set_kill_deadline kill -> sweeping",
+        "inner lost": "set_kill_deadline kill announce -> taking over",
     },
     "ending": {
-        "launcher died": "tell_inner -> ending",
-        "ending reported": "allow_grace -> ending",
+        "launcher died": "inform_inner -> ending",
+        "ending reported": "allow_reported_grace -> ending",
         "killing reported": "allow_kill -> killing",
         "inner done": "mirror -> done",
-        "inner lost": "set_kill_deadline kill -> sweeping",
-        "deadline passed": "kill_inner set_kill_deadline kill -> sweeping",
+        "inner lost": "set_kill_deadline kill announce -> taking over",
+        "deadline passed": "kill_inner set_kill_deadline kill announce -> taking over",
     },
     "killing": {
         "launcher died": "-> killing",
         "inner done": "mirror -> done",
-        "inner lost": "set_kill_deadline kill -> sweeping",
-        "deadline passed": "kill_inner kill allow_last -> sweeping",
+        "inner lost": "set_kill_deadline kill announce -> taking over",
+        "deadline passed": "kill_inner kill set_takeover_deadline announce -> taking over",
     },
-    "sweeping": {
-        "launcher died": "-> sweeping",
-        "kill stalled": "kill_below -> sweeping",
-        "child reaped": "kill -> sweeping",
+    "taking over": {
+        "launcher died": "-> taking over",
+        "ending reported": "-> taking over",
+        "killing reported": "-> taking over",
+        "kill stalled": "kill_below -> taking over",
+        "child reaped": "kill -> taking over",
         "tree empty": "mirror -> done",
         "deadline passed": "name_survivors mirror -> done",
     },
@@ -116,164 +159,242 @@ EXPECTED_OUTER: dict[str, dict[str, str]] = {
 
 EXPECTED_SIDECAR: dict[str, dict[str, str]] = {
     "first": {
-        "launcher died": "set_deadline first_signal report_ending -> ending",
+        "launcher died": "note_cause pass_on_list set_deadline first_signal note_beginning announce -> ending",
         "backend exited": "-> done",
         "mate lost": "replace_mate -> first",
-        "mate lost before its first signal": "replace_mate -> first",
+        "mate lost unsent": "replace_mate -> first",
+        "became mate": "-> second",
     },
     "second": {
-        "launcher died": "continue_mate allow_grace -> vouching",
+        "launcher died": "note_cause continue_mate allow_grace -> checking first",
         "backend exited": "-> done",
         "mate lost": "replace_mate -> first",
-        "mate lost before its first signal": "replace_mate -> first",
+        "mate lost unsent": "replace_mate -> first",
     },
-    "vouching": {
-        "backend exited": "-> vouching",
-        "member found": "-> vouching",
+    "checking first": {
+        "backend exited": "-> checking sweep",
+        "looked": "continue_mate -> checking first",
+        "member found": "-> checking first",
         "mate finished": "-> done",
-        "mate lost": "set_deadline continue_backend report_ending -> ending",
-        "mate lost before its first signal": "set_deadline first_signal report_ending -> ending",
-        "deadline passed": "kill_mate set_kill_deadline kill report_ending -> killing",
+        "mate lost": "take_over_list set_deadline continue_backend note_beginning announce -> ending",
+        "mate lost unsent": "take_over_list set_deadline first_signal note_beginning announce -> ending",
+        "deadline passed": "kill_mate set_kill_deadline kill note_beginning announce_kill -> killing",
+    },
+    "checking sweep": {
+        "looked": "continue_mate -> checking sweep",
+        "member found": "-> checking sweep",
+        "tree empty": "-> checking sweep",
+        "mate finished": "-> done",
+        "mate lost": "take_over_list set_deadline continue_backend note_beginning ask_leftovers announce -> sweeping",
+        "mate lost unsent": "take_over_list set_deadline first_signal note_beginning "
+        "ask_leftovers announce -> sweeping",
+        "deadline passed": "kill_mate set_kill_deadline kill note_beginning announce_kill -> killing",
     },
     "ending": {
-        "member found": "-> ending",
-        "backend exited": "tell_leftovers -> sweeping",
+        "mate lost": "-> ending",
+        "mate lost unsent": "-> ending",
+        "looked": "-> ending",
+        "member found": "pass_on_list -> ending",
+        "backend exited": "ask_leftovers -> sweeping",
         "deadline passed": "set_kill_deadline kill -> killing",
     },
     "sweeping": {
-        "member found": "tell_leftovers -> sweeping",
+        "mate lost": "-> sweeping",
+        "mate lost unsent": "-> sweeping",
+        "looked": "-> sweeping",
+        "member found": "pass_on_list ask_leftovers -> sweeping",
         "tree empty": "report_done -> done",
         "deadline passed": "set_kill_deadline kill -> killing",
     },
     "killing": {
+        "mate lost": "-> killing",
+        "mate lost unsent": "-> killing",
+        "looked": "-> killing",
         "backend exited": "-> killing",
-        "member found": "kill -> killing",
+        "member found": "pass_on_list kill -> killing",
         "tree empty": "report_done -> done",
         "deadline passed": "name_survivors report_done -> done",
     },
 }
 
-TABLES = [(INNER, EXPECTED_INNER), (OUTER, EXPECTED_OUTER), (SIDECAR, EXPECTED_SIDECAR)]
+TABLES: list[tuple[Table, dict[str, dict[str, str]]]] = [
+    (INNER, EXPECTED_INNER),
+    (OUTER, EXPECTED_OUTER),
+    (SIDECAR, EXPECTED_SIDECAR),
+]
 
 
-def cells(expected: dict[str, dict[str, str]]) -> list[tuple[str, str, str]]:
-    """Flatten a table of the above: state, event, what is to happen."""
-    return [(state, event, text) for state, row in expected.items() for event, text in row.items()]
+def in_words(kind: type[Event]) -> str:
+    """Name a kind of event as the tables above do: `LauncherDied` is `launcher died`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower()
 
 
-def as_cell(text: str) -> Cell:
-    """Read `action action -> state`."""
-    actions, _, state = text.rpartition("->")
-    return tuple(actions.split()), state.strip()
+def as_text(cell: Cell) -> str:
+    """Write a cell as the tables above do."""
+    actions, state = cell
+    return " ".join([*(action.__name__ for action in actions), "->", state])
 
 
-def states_and_events(table: Table) -> tuple[list[str], list[str]]:
-    """List all states, DONE included, and all events that a table knows."""
-    return sorted({state for state, _event in table} | {lifecycle.DONE}), sorted({event for _state, event in table})
+def happen(kind: type[Event]) -> Event:
+    """Make an event of a kind, with something to be about."""
+    if issubclass(kind, SignalReceived):
+        return kind(15, ends=issubclass(kind, TerminationReceived))
+    if kind is EndingReported:
+        return EndingReported(1.0)
+    return kind()
 
 
-def missing(table: Table) -> list[tuple[str, str]]:
+def kinds(table: Table) -> list[type[Event]]:
+    """List all kinds of event that a table knows."""
+    return sorted({kind for cells in table.values() for kind in cells}, key=in_words)
+
+
+def keys(table: Table) -> list[tuple[State, type[Event]]]:
+    """List the cells that there are: state and kind of event."""
+    return [(state, kind) for state, cells in table.items() for kind in cells]
+
+
+def missing(table: Table) -> list[tuple[State, type[Event]]]:
     """List the cells that a table lacks."""
-    states, events = states_and_events(table)
-    return [(state, event) for state in states for event in events if (state, event) not in table]
+    return [(state, kind) for state in [*table, DONE] for kind in kinds(table) if kind not in table.get(state, {})]
 
 
 @pytest.mark.parametrize(
-    ("table", "state", "event", "text"), [(table, *cell) for table, expected in TABLES for cell in cells(expected)]
+    ("table", "state", "kind", "expected"),
+    [(table, *key, expected) for table, expected in TABLES for key in keys(table)],
 )
-def test_each_cell(table: Table, state: str, event: str, text: str) -> None:
+def test_each_cell(table: Table, state: State, kind: type[Event], expected: dict[str, dict[str, str]]) -> None:
     """E3, E4, E7, E8: a supervisor or sidecar does exactly this, in this order, and goes there."""
     life = Lifecycle(table, state)
-    actions, after = as_cell(text)
-    assert life.feed(event) == actions
-    assert life.state == after
+    actions = life.take(happen(kind))
+    assert as_text((actions, life.state)) == expected[state][in_words(kind)]
 
 
 def test_no_cell_goes_untested() -> None:
-    """The tables above name every cell that there is."""
+    """The tables above name every cell that there is, and none that there is not."""
     for table, expected in TABLES:
-        assert {(state, event) for state, event, _text in cells(expected)} == set(table)
+        assert {state: set(map(in_words, cells)) for state, cells in table.items()} == {
+            state: set(cells) for state, cells in expected.items()
+        }
 
 
 @pytest.mark.parametrize(
-    ("table", "state", "event"),
+    ("table", "state", "kind"),
     [(table, *key) for table, _expected in TABLES for key in missing(table)],
 )
-def test_a_missing_cell_is_impossible(table: Table, state: str, event: str) -> None:
+def test_a_missing_cell_is_impossible(table: Table, state: State, kind: type[Event]) -> None:
     """E8: what cannot happen raises, names the cell, and leaves the state as it was."""
     life = Lifecycle(table, state)
-    with pytest.raises(Impossible, match=f"^{event} while {state}$"):
-        life.feed(event)
+    with pytest.raises(Impossible, match=f"^{kind.__name__} while {state}$"):
+        life.take(happen(kind))
     assert life.state == state
 
 
 @pytest.mark.parametrize(
-    ("table", "carriers"),
-    [(INNER, (InnerActions,)), (OUTER, (OuterActions,)), (SIDECAR, (Sidecar, SidecarActions))],
+    ("table", "hands"),
+    [(INNER, InnerActions), (OUTER, OuterActions), (SIDECAR, SidecarActions)],
     ids=["in", "out", "side"],
 )
-def test_each_action_is_a_method(table: Table, carriers: tuple[type, ...]) -> None:
-    """An action's name is that of the method which carries it out; that takes no arguments."""
-    names = {action for actions, _state in table.values() for action in actions}
+def test_each_action_is_one_of_its_own_process(table: Table, hands: type) -> None:
+    """An action is a method of what its process does, and takes the event."""
+    actions = {action for cells in table.values() for actions, _state in cells.values() for action in actions}
     if table is INNER:
-        names |= {action for cells in AFTER_BACKEND.values() for actions, _state in cells for action in actions}
-    for name in names:
-        methods = [getattr(carrier, name) for carrier in carriers if hasattr(carrier, name)]
-        assert [method.__code__.co_argcount for method in methods] == [1], name
+        actions |= {action for cells in AFTER_BACKEND.values() for actions, _state in cells for action in actions}
+    for action in actions:
+        assert vars(hands)[action.__name__] is action
+        assert action.__code__.co_argcount == 2, action.__name__
+
+
+def test_an_event_reaches_its_actions() -> None:
+    """What an event is about travels with it, to each action in order, on what the process acts upon."""
+    seen: list[tuple[object, object, State]] = []
+    life: Lifecycle
+
+    def one(hands: object, event: Event) -> None:
+        seen.append((hands, event, life.state))
+
+    def two(hands: object, event: LauncherDied) -> None:
+        seen.append((hands, event.reason, life.state))
+
+    hands = object()
+    life = Lifecycle({RUNNING: row(on(LauncherDied, DONE, one, two))}, RUNNING, hands)
+    event = LauncherDied("lifeline-closed")
+    life.feed(event)
+    assert seen == [(hands, event, DONE), (hands, "lifeline-closed", DONE)]
+
+
+def test_a_cell_stands_once() -> None:
+    """E8: two cells for one kind of event in a state are a mistake, and fail when the table is made."""
+    with pytest.raises(ValueError, match="two cells"):
+        row(on(DeadlinePassed, DONE), on(DeadlinePassed, RUNNING))
 
 
 @pytest.mark.parametrize("leftovers", LEFTOVERS)
 def test_what_leftovers_changes(leftovers: str) -> None:
     """E5: `--leftovers` decides over a backend that exits by itself, and over nothing else."""
     table = inner_table(leftovers, graceless=False)
-    untold, told = {
-        "end": ["set_deadline tell_leftovers report_ending -> sweeping"] * 2,
-        "wait": ["-> waiting", "tell_leftovers -> waiting"],
+    unasked, asked = {
+        "end": ["set_deadline ask_leftovers report_ending announce -> sweeping"] * 2,
+        "wait": ["-> awaiting leftovers", "ask_leftovers -> awaiting leftovers"],
         "leave": ["report_done -> done"] * 2,
     }[leftovers]
-    changed = {(state, lifecycle.BACKEND_EXITED) for state in (lifecycle.RUNNING, lifecycle.TOLD)}
-    assert table[lifecycle.RUNNING, lifecycle.BACKEND_EXITED] == as_cell(untold)
-    assert table[lifecycle.TOLD, lifecycle.BACKEND_EXITED] == as_cell(told)
-    assert {key: cell for key, cell in table.items() if key not in changed} == {
-        key: cell for key, cell in INNER.items() if key not in changed
-    }
+    assert as_text(table[RUNNING].pop(BackendExited)) == unasked
+    assert as_text(table[TERM_FORWARDED].pop(BackendExited)) == asked
+    rest = {state: dict(cells) for state, cells in INNER.items()}
+    for state in (RUNNING, TERM_FORWARDED):
+        del rest[state][BackendExited]
+    assert table == rest
 
 
 @pytest.mark.parametrize("leftovers", LEFTOVERS)
 def test_without_a_grace_all_is_killed_at_once(leftovers: str) -> None:
     """E3: with `--grace 0` nothing gets a first signal; what would wait for the grace kills instead."""
     graceful, graceless = (inner_table(leftovers, graceless=graceless) for graceless in (False, True))
-    at_once = as_cell("set_kill_deadline kill report_ending report_killing -> killing")
-    for key, cell in graceful.items():
-        begins = key[0] in (lifecycle.RUNNING, lifecycle.TOLD, lifecycle.WAITING) and lifecycle.SET_DEADLINE in cell[0]
-        assert graceless[key] == (at_once if begins else cell), key
+    at_once = "set_kill_deadline kill report_ending report_killing announce_kill -> killing"
+    assert keys(graceful) == keys(graceless)
+    for state, kind in keys(graceful):
+        cell = graceful[state][kind]
+        begins = state in (RUNNING, TERM_FORWARDED, AWAITING_LEFTOVERS) and InnerActions.set_deadline in cell[0]
+        assert as_text(graceless[state][kind]) == (at_once if begins else as_text(cell)), (state, kind)
 
 
 def test_a_sidecar_without_a_grace() -> None:
     """E3: the same beside the backend; and a lost mate's work is taken up by killing."""
-    at_once = as_cell("set_kill_deadline kill report_ending -> killing")
-    changed = {
-        (lifecycle.FIRST, lifecycle.LAUNCHER_DIED),
-        (lifecycle.VOUCHING, lifecycle.MATE_LOST),
-        (lifecycle.VOUCHING, lifecycle.MATE_LOST_UNSENT),
+    at_once = "set_kill_deadline kill note_beginning announce_kill -> killing"
+    changed: dict[tuple[State, type[Event]], str] = {
+        (FIRST, LauncherDied): f"note_cause pass_on_list {at_once}",
+        **{
+            (state, kind): f"take_over_list {at_once}"
+            for state in (CHECKING_FIRST, CHECKING_SWEEP)
+            for kind in (MateLost, MateLostUnsent)
+        },
     }
+    graceless = sidecar_table(graceless=True)
     assert sidecar_table(graceless=False) == SIDECAR
-    assert sidecar_table(graceless=True) == {key: at_once if key in changed else cell for key, cell in SIDECAR.items()}
+    assert {key: as_text(graceless[key[0]][key[1]]) for key in keys(graceless)} == {
+        key: changed.get(key, as_text(SIDECAR[key[0]][key[1]])) for key in keys(SIDECAR)
+    }
 
 
 def test_making_a_table_leaves_the_original() -> None:
     """The tables of one run are its own."""
-    before = dict(INNER), dict(SIDECAR)
+    before = [{state: dict(cells) for state, cells in table.items()} for table in (INNER, SIDECAR)]
     for leftovers in LEFTOVERS:
         inner_table(leftovers, graceless=True)
     sidecar_table(graceless=True)
-    assert before == (INNER, SIDECAR)
+    assert before == [INNER, SIDECAR]
 
 
 def test_the_names_are_told_apart() -> None:
-    """No two states, and no two events, share a name; an action is a Python name."""
+    """No two states of a process share a name; nor do two kinds of event."""
     for table in (INNER, OUTER, SIDECAR):
-        for actions, _state in table.values():
-            assert all(action.isidentifier() for action in actions)
-    names = [value for key, value in vars(lifecycle).items() if key.isupper() and isinstance(value, str)]
-    assert len(names) == len(set(names))
+        assert len({str(state) for state in [*table, DONE]}) == len(table) + 1
+        assert len({in_words(kind) for kind in kinds(table)}) == len(kinds(table))
+
+
+def test_a_cause_says_why() -> None:
+    """What an ending begins with has a reason, in the words of the lines that tell of it."""
+    causes = {kind for kind in [*kinds(INNER), *kinds(SIDECAR)] if issubclass(kind, Cause)}
+    reasons = {event.reason for kind in causes if isinstance(event := happen(kind), Cause)}
+    assert causes == {LauncherDied, BackendExited, OuterKilled}
+    assert reasons == {"launcher-died", "leftovers", "outer-lost"}
