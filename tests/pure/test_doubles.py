@@ -19,11 +19,10 @@ from tests.harness.fakes_sidecar import BACKEND, FakeMarks, FakeMember, FakeMemb
 
 #: A double, what it doubles, and the names that are for the test alone.
 DOUBLES: dict[str, tuple[Callable[[], object], type | ModuleType, list[str]]] = {
-    "time": (Clock, time, ["now", "advance"]),
     "Tree": (
         lambda: FakeTree(Clock()),
         children.Tree,
-        ["clock", "alive", "ended", "sent", "told", "killed", "send", "end"],
+        ["clock", "alive", "ended", "sent", "asked", "killed", "end"],
     ),
     "Launcher": (FakeLauncher, Launcher, ["dead", "die"]),
     "Member": (lambda: FakeMember(FakeMembers(BACKEND), 1), Member, ["members"]),
@@ -45,7 +44,8 @@ def test_double(case: str) -> None:
 
 def test_functions() -> None:
     """So has a function."""
-    doubles.assert_same_shape(FakeTree.send, children.send)
+    doubles.assert_same_shape(FakeTree.send, children.Tree.send)
+    doubles.assert_same_shape(Clock.__call__, time.monotonic)
 
 
 class Real:
