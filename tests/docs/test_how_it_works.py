@@ -7,11 +7,28 @@ import re
 from pathlib import Path
 
 import pdwrap
+from pdwrap.lifecycle import DONE
 
+from . import lifecycles
 from .pages import PAGES
 
 PACKAGE = Path(pdwrap.__file__).parent
 PAGE = PAGES["docs/how-it-works.md"]
+
+
+def test_the_drawings_are_up_to_date() -> None:
+    """`./scripts/lifecycles --write` makes them anew."""
+    assert lifecycles.drawings() == lifecycles.PART.shown()
+
+
+def test_the_drawings_show_every_state() -> None:
+    """Whatever a table can come to is in its drawing, and so is each event that changes something."""
+    for table in lifecycles.TABLES.values():
+        drawn = lifecycles.draw(table)
+        assert all(lifecycles.node(state) in drawn for state in [*table, DONE])
+        for cells in table.values():
+            for event, (actions, _after) in cells.items():
+                assert not actions or lifecycles.words(event) in drawn
 
 
 def test_every_module_has_its_layer() -> None:
