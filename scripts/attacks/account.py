@@ -22,6 +22,8 @@ class Account:
         for line in path.read_text(encoding="ascii").splitlines():
             kind, *words = line.split()
             numbers = [int(word) for word in words]
+            if len(numbers) < (1 if kind in "=~" else 2):
+                continue  # half a line: a limit of file sizes
             if kind == "=":
                 self.wrapper = numbers[0]
             elif kind == "~":

@@ -42,3 +42,8 @@ def program(name: str) -> str:
 def pdwrap() -> list[str]:
     """Give the command of this checkout, as its environment has it."""
     return [str(ROOT / ".venv" / "bin" / "pdwrap")]
+
+
+def localai() -> list[str]:
+    """Give the command for LocalAI's backends."""
+    return [str(ROOT / ".venv" / "bin" / "pdwrap-localai")]

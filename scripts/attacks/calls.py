@@ -66,12 +66,12 @@ def read(text: str, start: int) -> Iterator[tuple[int, Call]]:
         where += len(line)
 
 
-def failure(call: Call) -> int:
-    """Give the errno that it is made to fail with, 0 if it never fails."""
+def failure(call: Call) -> str:
+    """Give the errno that it is made to fail with, and its number: ERROR/CALL; nothing if it never fails."""
     called = name(call.number)
-    return next((number for number, those in FAILURES.items() if called in those.split()), 0)
+    return next((f"{number}/{call.number}" for number, those in FAILURES.items() if called in those.split()), "")
 
 
 def may_fail(call: Call) -> bool:
     """Tell whether it can, and it is pdwrap that has called it."""
-    return call.ours and failure(call) != 0
+    return call.ours and bool(failure(call))

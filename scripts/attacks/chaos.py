@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from benchmarks.processes import become_subreaper, sweep
 
-from . import build, plan, trial
+from . import build, open_faults, plan, trial
 from .beside import Beside
 from .workers import Result, results
 
@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--times", type=int, default=1, metavar="N", help="that one so many times (default 1)")
     made.add_argument("--family", choices=plan.FAMILIES, help="trials of one kind alone")
     made.add_argument("--jobs", type=int, default=4, help="workers (default 4)")
+    made.add_argument("--strict", action="store_true", help="faults that are known and open count, too")
     made.add_argument("--json", action="store_true", help="one JSON object at the end, in place of the table")
     made.add_argument("--pdwrap", metavar="CMD", help="the command to attack (default: this checkout's)")
     return made
@@ -74,6 +75,7 @@ class Tally:
         self.trials: Counter[str] = Counter()
         self.bad: Counter[str] = Counter()
         self.excused: Counter[str] = Counter()
+        self.open: Counter[str] = Counter()
         self.without: Counter[str] = Counter()
         self.faults: list[Result] = []
         self.broken: list[str] = []
@@ -86,12 +88,17 @@ class Tally:
             return
         self.trials[result["family"]] += 1
         self.without.update([result["without"]] if result["without"] else [])
+        fault = open_faults.known(self._options.mode, result["plan"], result["wrong"]) if result["wrong"] else ""
         if result["excused"]:
             self.excused[result["excused"]] += 1
+        elif fault and not self._options.strict:
+            self.open[fault] += 1
         elif result["wrong"]:
             self.bad[result["family"]] += 1
             self.faults.append(result)
             print(self.line(result), flush=True)
+            if self._options.trial is not None:
+                print(result["said"], end="", flush=True)
 
     def line(self, result: Result) -> str:
         """Say what is wrong, and how to repeat it."""
@@ -122,6 +129,7 @@ class Tally:
             "trials": dict(self.trials),
             "bad": dict(self.bad),
             "excused": dict(self.excused),
+            "open": dict(self.open),
             "without": dict(self.without),
             "faults": self.faults,
             "stall": beside.worst,

@@ -33,10 +33,16 @@ class Point(NamedTuple):
     name: str
     call: int
     action: str
+    """kill, stop, first; or ERROR/CALL: which call is to fail from there on, and with what."""
 
     def __str__(self) -> str:
         """As the command line takes it."""
         return f"{self.ending},{self.name},{self.call},{self.action}"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """As the tracer takes it."""
+        return (self.name, str(self.call), *self.action.split("/"))
 
 
 class Struck(NamedTuple):
@@ -46,6 +52,7 @@ class Struck(NamedTuple):
     excused: str
     call: int | None
     """The number of the system call, if it came to it."""
+    said: str
 
 
 def open_scene(mode: str, pdwrap: Sequence[str], beside: Beside) -> Scene:
@@ -73,7 +80,7 @@ def listing(mode: str, ending: str, pdwrap: Sequence[str], beside: Beside) -> tu
 def run(point: Point, mode: str, pdwrap: Sequence[str], beside: Beside) -> Struck:
     """Strike once."""
     scene = open_scene(mode, pdwrap, beside)
-    tracer = Tracer(scene, point.name, str(point.call), point.action)
+    tracer = Tracer(scene, *point.words)
     wrong: list[str] = []
     excuse = ""
     try:
@@ -92,8 +99,9 @@ def run(point: Point, mode: str, pdwrap: Sequence[str], beside: Beside) -> Struc
         wrong += verdict.after_all(scene, plan, mode)
         if wrong and point.action == "stop" and point.name == WRAPPER:
             excuse = verdict.excused(scene, plan, mode)
+        hit, said = tracer.hit, scene.said
         wrong += verdict.unseen(scene, wrong)
-        return Struck(wrong, excuse, tracer.hit)
+        return Struck(wrong, excuse, hit, said)
     finally:
         tracer.close()
         scene.close()
@@ -112,7 +120,7 @@ def end(scene: Scene, ending: str, tracer: Tracer) -> None:
         send(scene.launcher, signal.SIGKILL)
     else:
         send(account.wrapper if ending == "term" else account.nodes.get(0, 0), signal.SIGTERM)
-    scene.until(lambda: tracer.is_over or scene.account.status is not None, verdict.LIMIT)
+    scene.until(lambda: tracer.is_over or scene.account.status is not None or not scene.left(), verdict.LIMIT)
     send(scene.launcher, signal.SIGKILL)
     scene.until(lambda: tracer.is_over or not scene.left(), verdict.LIMIT)
 

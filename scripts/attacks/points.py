@@ -20,7 +20,7 @@ from random import Random
 
 from benchmarks.processes import become_subreaper, sweep
 
-from . import build, calls, plan, point
+from . import build, calls, localai_point, open_faults, plan, point
 from .beside import Beside
 from .point import Point
 from .workers import Result, results
@@ -32,7 +32,11 @@ def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     made = argparse.ArgumentParser(prog="points", description="pdwrap struck at each of its system calls.")
     made.add_argument("--mode", choices=(plan.FORK, plan.EXEC), default=plan.FORK, help="of pdwrap (default fork)")
-    made.add_argument("--ending", action="append", choices=point.ENDINGS, help="what begins the end (default: each)")
+    made.add_argument("--localai", action="store_true", help="strike pdwrap-localai")
+    endings = (*point.ENDINGS, *localai_point.ENDINGS)
+    made.add_argument(
+        "--ending", action="append", choices=endings, help="what begins the end, or is done (default: each)"
+    )
     made.add_argument("--action", action="append", choices=ACTIONS, help="what strikes (default: each)")
     made.add_argument(
         "--of", action="append", metavar="NAME", help="of this process alone (L: the launcher, L.2: pdwrap)"
@@ -42,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--point", metavar="P", help="this one alone, as a failure says")
     made.add_argument("--times", type=int, default=1, metavar="N", help="that one so many times (default 1)")
     made.add_argument("--jobs", type=int, default=4, help="workers (default 4)")
+    made.add_argument("--strict", action="store_true", help="faults that are known and open count, too")
     made.add_argument("--json", action="store_true", help="one JSON object at the end, in place of the table")
     made.add_argument("--pdwrap", metavar="CMD", help="the command to attack (default: this checkout's)")
     return made
@@ -61,12 +66,27 @@ def points(options: argparse.Namespace, command: list[str], beside: Beside) -> l
                     continue
                 if action == "first" and call.name == point.LAUNCHER:
                     continue
-                what = str(calls.failure(call)) if action == "errno" else action
+                what = calls.failure(call) if action == "errno" else action
                 found.append(Point(ending, call.name, at, what))
-    if options.share > 1:
-        chosen = Random(options.seed)  # noqa: S311 - no secrets
-        found = chosen.sample(found, len(found) // options.share)
     return found
+
+
+def of_localai(options: argparse.Namespace, command: list[str], beside: Beside) -> list[Point]:
+    """List what there is to strike of pdwrap-localai. To be stopped, or orphaned, does it no harm."""
+    found = []
+    for ending in options.ending or localai_point.ENDINGS:
+        for at, call in localai_point.listing(ending, command, beside):
+            found.append(Point(ending, call.name, at, "kill"))
+            if calls.may_fail(call):
+                found.append(Point(ending, call.name, at, calls.failure(call)))
+    return found
+
+
+def chosen(options: argparse.Namespace, found: list[Point]) -> list[Point]:
+    """Give the share of them that is wanted."""
+    if options.share == 1:
+        return found
+    return Random(options.seed).sample(found, len(found) // options.share)  # noqa: S311 - no secrets
 
 
 class Tally:
@@ -78,6 +98,7 @@ class Tally:
         self.bad: Counter[tuple[str, str]] = Counter()
         self.missed = 0
         self.excused: Counter[str] = Counter()
+        self.open: Counter[str] = Counter()
         self.faults: list[str] = []
         self.broken = 0
         self.slowest = 0.0, ""
@@ -95,28 +116,36 @@ class Tally:
             self.missed += 1
         else:
             self.struck[key] += 1
+        fault = open_faults.known(self._options.mode, f",{one}", result["wrong"]) if result["wrong"] else ""
         if result["excused"]:
             self.excused[result["excused"]] += 1
+        elif fault and not self._options.strict:
+            self.open[fault] += 1
         elif result["wrong"]:
             self.bad[key] += 1
             self.faults.append(self.line(one, result))
             print(self.faults[-1], flush=True)
+            if self._options.point:
+                print(result["said"], end="", flush=True)
 
     def line(self, one: Point, result: Result) -> str:
         """Say what is wrong, and how to repeat it."""
-        given = shlex.join(["--mode", self._options.mode, "--point", str(one)])
+        what = ["--localai"] if self._options.localai else ["--mode", self._options.mode]
+        given = shlex.join([*what, "--point", str(one)])
         where = calls.name(result["call"]) if result["call"] is not None else "not reached"
-        failed = f", {errno.errorcode[int(one.action)]}" if one.action.isdigit() else ""
+        failed = f", {errno.errorcode[int(one.action.split('/')[0])]}" if "/" in one.action else ""
         return f"scripts/points {given}  # {where}{failed}: {'; '.join(result['wrong'])}"
 
     def text(self, beside: Beside) -> str:
         """Write the table."""
         total, bad = sum(self.struck.values()), sum(self.bad.values())
-        lines = [f"{self._options.mode} mode: {total} points struck, {bad} bad; {self.missed} were not reached"]
+        what = "pdwrap-localai" if self._options.localai else f"{self._options.mode} mode"
+        lines = [f"{what}: {total} points struck, {bad} bad; {self.missed} were not reached"]
         for name in sorted({name for name, _ in self.struck}):
             of_it = [f"{action} {self.struck[name, action]} ({self.bad[name, action]} bad)" for action in ACTIONS]
             lines.append(f"  {name:8} {', '.join(of_it)}")
         lines += [f"  {times} more beyond a documented limit: {why}" for why, times in self.excused.items()]
+        lines += [f"  {times} more of a fault that is open: {why}" for why, times in self.open.items()]
         lines.append(f"  the slowest took {self.slowest[0]:.1f} s: {self.slowest[1]}")
         lines.append(f"  longest stall of the machine: {beside.worst * 1000:.0f} ms")
         return "\n".join(lines)
@@ -129,6 +158,7 @@ class Tally:
             "bad": {" ".join(key): times for key, times in self.bad.items()},
             "missed": self.missed,
             "excused": dict(self.excused),
+            "open": dict(self.open),
             "faults": self.faults,
             "stall": beside.worst,
         }
@@ -139,23 +169,28 @@ def share(work: list[Point], options: argparse.Namespace, command: list[str], be
     """Strike one worker's points."""
     for each in work:
         before = time.monotonic()
-        came = point.run(each, options.mode, command, beside)
+        if options.localai:
+            came = localai_point.run(each, command, beside)
+        else:
+            came = point.run(each, options.mode, command, beside)
         took = time.monotonic() - before
-        yield {"point": list(each), "wrong": came.wrong, "excused": came.excused, "call": came.call, "took": took}
+        yield {"point": list(each), "took": took, **came._asdict()}
 
 
-def wanted(options: argparse.Namespace, command: list[str], beside: Beside) -> list[Point]:
+def wanted(options: argparse.Namespace, command: list[str], beside: Beside) -> Iterator[Result]:
     """Give the one that was named, or all."""
     if options.point is None:
-        return points(options, command, beside)
-    ending, name, call, action = options.point.split(",")
-    return [Point(ending, name, int(call), action)] * options.times
+        yield {"points": chosen(options, (of_localai if options.localai else points)(options, command, beside))}
+    else:
+        ending, name, call, action = options.point.split(",")
+        yield {"points": [Point(ending, name, int(call), action)] * options.times}
 
 
 def main(arguments: list[str]) -> int:
     """Run; nothing that we started is left."""
     options = parser().parse_args(arguments)
-    command = shlex.split(options.pdwrap) if options.pdwrap else build.pdwrap()
+    own = build.localai() if options.localai else build.pdwrap()
+    command = shlex.split(options.pdwrap) if options.pdwrap else own
     for name in ("actors", "tracer"):
         build.program(name)
     become_subreaper()
@@ -163,7 +198,7 @@ def main(arguments: list[str]) -> int:
     tally = Tally(options)
     try:
         # What lists them is a worker too: without children of its own, but for those of its scene.
-        listed = next(results(1, lambda _: iter([{"points": wanted(options, command, beside)}])))
+        listed = next(results(1, lambda _: wanted(options, command, beside)))
         if "broken" in listed:
             raise build.NotReady(listed["broken"])
         work = [Point(*each) for each in listed["points"]]

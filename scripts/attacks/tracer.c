@@ -3,7 +3,8 @@
  *   tracer PID list                            say every system call: "NAME COUNT CALL [PATH]"
  *   tracer PID NAME COUNT kill|stop|first      when NAME enters its system call COUNT: SIGKILL it, SIGSTOP it, or SIGKILL
  *                                              the first process (the launcher) and wait until it is dead
- *   tracer PID NAME COUNT ERROR                that call is not made: it fails with errno ERROR
+ *   tracer PID NAME COUNT ERROR CALL           the first of the calls of number CALL from there on is not made: it fails
+ *                                              with errno ERROR (another run may have made a call more or less)
  *
  * PID, which must be waiting, is "L"; the children of any process are called by the order of their birth: "L.1" is its
  * first, "L.1.2" the second one of that. What has executed something other than a Python is not looked at any longer,
@@ -40,7 +41,8 @@ static struct task tasks[MOST];
 static int count, listing, failing;
 static pid_t first;
 static const char *wanted, *action;
-static int wanted_call;
+static int wanted_call, wanted_number = -1;
+static long refused;
 
 static struct task *find(pid_t pid) {
     for (int n = count; n-- > 0;)
@@ -141,7 +143,7 @@ static void strike(struct task *task, long call) {
             } while (!WIFSIGNALED(status) && !WIFEXITED(status));
     } else {
         no_call(task->pid);
-        failing = 1;
+        failing = 1, refused = call;
         ptrace(PTRACE_SYSCALL, task->pid, 0, 0);
         return;
     }
@@ -153,13 +155,13 @@ static void called(struct task *task) {
     ptrace(PTRACE_GET_SYSCALL_INFO, task->pid, sizeof info, &info);
     if (failing) {
         fail_with(task->pid, atoi(action));
-        finish(wanted_call);
+        finish(refused);
     }
     if (info.op == PTRACE_SYSCALL_INFO_ENTRY && is_target(task)) {
         task->calls++;
         if (listing)
             show(task, &info);
-        else if (task->calls == wanted_call)
+        else if (wanted_number < 0 ? task->calls == wanted_call : task->calls >= wanted_call && (long)info.entry.nr == wanted_number)
             return strike(task, (long)info.entry.nr);
     }
     resume(task, 0);
@@ -189,11 +191,12 @@ static void stopped(struct task *task, int status) {
 int main(int words, char **word) {
     int status;
     pid_t pid;
-    if (words != 3 && words != 5) return 64;
+    if (words != 3 && words != 5 && words != 6) return 64;
     setvbuf(stdout, NULL, _IOLBF, 0);
     first = atoi(word[1]);
     listing = words == 3;
     if (!listing) wanted = word[2], wanted_call = atoi(word[3]), action = word[4];
+    if (words == 6) wanted_number = atoi(word[5]);
     strcpy(find(first)->name, "L");
     long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
     if (ptrace(PTRACE_SEIZE, first, 0, options) || ptrace(PTRACE_INTERRUPT, first, 0, 0)) return perror("ptrace"), 71;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 
 from .build import program
@@ -14,31 +13,25 @@ class Tracer:
     """Follows the launcher of a scene, which must still wait for its byte."""
 
     def __init__(self, scene: Scene, *words: str) -> None:
-        self._reader, writer = os.pipe()
-        self._text = ""
-        self._ended = False
+        # Not a pipe: a list is longer than what one holds.
+        self._said = scene.place / "tracer"
         command = [program("tracer"), str(scene.launcher), *words]
-        self._pid = os.posix_spawn(
-            command[0], command, dict(os.environ), file_actions=[(os.POSIX_SPAWN_DUP2, writer, 1)]
-        )
+        to_file = (os.POSIX_SPAWN_OPEN, 1, str(self._said), os.O_WRONLY | os.O_CREAT, 0o600)
+        self._pid = os.posix_spawn(command[0], command, dict(os.environ), file_actions=[to_file])
+        self._closed = ""
         scene.helpers.add(self._pid)
-        os.close(writer)
         if not scene.until(lambda: "seized" in self.text, 10.0):
             raise RuntimeError("the tracer does not stand")
 
     @property
     def text(self) -> str:
         """What it has said so far."""
-        while not self._ended and select.select([self._reader], [], [], 0)[0]:
-            part = os.read(self._reader, 1 << 20)
-            self._ended = not part
-            self._text += part.decode()
-        return self._text
+        return self._said.read_text(encoding="ascii") if self._said.exists() else self._closed
 
     @property
     def is_over(self) -> bool:
         """Whether it has struck, or can no more."""
-        return self.text.endswith("end\n") or "hit" in self._text or self._ended
+        return self.text.endswith("end\n") or "\nhit " in self.text
 
     @property
     def hit(self) -> int | None:
@@ -48,8 +41,9 @@ class Tracer:
 
     def close(self) -> None:
         """Let go of all that it holds."""
-        try:
-            os.kill(self._pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        os.close(self._reader)
+        if not self._closed:
+            self._closed = self.text
+            try:
+                os.kill(self._pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass

@@ -10,6 +10,9 @@ from .scene import Scene, describe, state
 LIMIT = 10.0
 """Seconds above the grace within which all must be over (E7: nine with the default grace of five)."""
 
+INTERPRETERS = ("from pdwrap.entry import", "Python runtime state: initialized")
+"""An interpreter that cannot read its modules, or ours, complains in its own way."""
+
 KILLS = (signal.SIGKILL, signal.SIGSEGV)
 ENDS = (*KILLS, signal.SIGTERM)
 
@@ -90,7 +93,7 @@ def of_the_words(scene: Scene) -> list[str]:
     """Never a traceback of ours, and no false word."""
     said = scene.said
     wrong = []
-    if "Traceback" in said and "pdwrap/" in said:
+    if "Traceback" in said and "pdwrap/" in said and not any(each in said for each in INTERPRETERS):
         wrong.append("a traceback")
     if "nothing was started" in said and 0 in scene.account.nodes:
         wrong.append("'nothing was started', but it was")

@@ -23,18 +23,18 @@ def results(jobs: int, work: Callable[[int], Iterator[Result]]) -> Iterator[Resu
     for worker in range(jobs):
         if os.fork() == 0:
             os.close(reader)
-            _work(work(worker), writer)
+            _work(work, worker, writer)
     os.close(writer)
     with os.fdopen(reader) as lines:
         for line in lines:
             yield json.loads(line)
 
 
-def _work(found: Iterator[Result], out: int) -> NoReturn:
+def _work(work: Callable[[int], Iterator[Result]], worker: int, out: int) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     become_subreaper()
     try:
-        for result in found:
+        for result in work(worker):
             os.write(out, json.dumps(result).encode() + b"\n")
     except BaseException as error:  # noqa: BLE001 - whatever it is, the worker says so and goes no farther
         os.write(out, json.dumps({"broken": repr(error)}).encode() + b"\n")
