@@ -83,16 +83,16 @@ def _run(settings: options.Settings, command: "list[str]", first_parent: int) ->
         raise Refusal("pdwrap needs Linux: no subreaper, so nothing could be promised for a tree; nothing was started")
     # Not before: other systems lack what these need.
     from pdwrap import lifeline
+    from pdwrap.ancestry import find_launcher
     from pdwrap.inherited import Inherited
-    from pdwrap.launcher import find_launcher
-    from pdwrap.linux import descriptors, procfs
+    from pdwrap.linux import descriptors
 
     lifeline.check(settings)
     descriptors.hold_standard()
     log = messages.Log(settings, settings.name or os.path.basename(command[0]))
     inherited = Inherited()
     launcher = find_launcher(settings, first_parent, hint=settings.mode == "fork")
-    log.watch((launcher.pid or first_parent, launcher.name or procfs.name(first_parent)), launcher.mechanisms)
+    log.watch(launcher.people() if launcher.pid else [], launcher.mechanisms, settings.lifeline, launcher.why_not)
     if settings.mode == "exec":
         from pdwrap.exec_mode import start as exec_mode
 

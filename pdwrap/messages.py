@@ -46,6 +46,10 @@ def _people(pids_and_names: "list[tuple[int, str]]") -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
+def _list_people(pids_and_names: "list[tuple[int, str]]") -> "list[dict[str, object]]":
+    return [{"pid": pid, "name": name} for pid, name in pids_and_names[:MOST_NAMED]]
+
+
 class Form:
     """How lines look: text, or JSON, one object a line.
 
@@ -133,15 +137,37 @@ class Log:
         else:
             write_line(self._form.line(event, text, fields))
 
-    def watch(self, launcher: tuple[int, str], mechanisms: str) -> None:
-        """Say whose death counts and how it will be seen (`-v`); no mechanism is no watch."""
+    def watch(
+        self, people: "list[tuple[int, str]]", mechanisms: str, lifeline: int | None = None, why_not: str = ""
+    ) -> None:
+        """Say whose death counts and how it will be seen (`-v`), and why nobody else's.
+
+        Args:
+            people: pid and name of the launcher, and of those through whom it started us; empty where none is watched.
+            mechanisms: by what.
+            lifeline: its descriptor.
+            why_not: why nobody is watched, or nobody farther.
+
+        """
+        reason = why_not or "nobody started pdwrap"
+        also = "" if lifeline is None else f", and the lifeline (descriptor {lifeline})"
+        through = f" through {_people(people[1:])}" if people[1:] else ""
+        beyond = f"; nobody farther: {why_not}" if why_not else ""
         text = (
-            f"watching {_people([launcher])} by {mechanisms}" if mechanisms else f"not watching {_people([launcher])}"
+            f"watching {_people(people[:1])}{through} by {mechanisms}{also}{beyond}"
+            if people
+            else f"watching the lifeline (descriptor {lifeline}) alone: {reason}"
+            if lifeline is not None
+            else f"not watching: {reason}"
         )
+        launcher = people[0] if people else (0, "")
         fields: dict[str, object] = {
             "launcher_name": launcher[1],
             "launcher_pid": launcher[0],
+            "through": _list_people(people[1:]),
             "mechanisms": mechanisms,
+            "lifeline": lifeline,
+            "why_not": why_not,
         }
         self._say("watching", text, fields, verbosity=1)
 
@@ -153,25 +179,28 @@ class Log:
         signal_name: str,
         grace: float,
         leftovers: int = 0,
+        through: "list[tuple[int, str]] | None" = None,
     ) -> None:
         """Say that the tree is being ended: why, whom, how.
 
         Args:
             reason: `launcher-died`, `lifeline-closed`, `leftovers`, `supervisor-lost`, `outer-lost`.
-            launcher: pid and name of the launcher.
+            launcher: pid and name of the launcher, or of the member of its chain that died.
             backend: pid and name of the backend.
             signal_name: the first signal.
             grace: seconds until SIGKILL.
             leftovers: how many processes the backend left behind.
+            through: pids and names of the others whose death counts.
 
         """
         who = _people([backend])
         how = f"with {signal_name}" + (f", grace {grace:g}s" if signal_name != "SIGKILL" else "")
         left = "1 process behind: ending it" if leftovers == 1 else f"{leftovers} processes behind: ending them"
+        meant = "; --parent PID if that one was not meant" if through else ""
         text = {
-            "launcher-died": f"launcher {_people([launcher])} died: ending {who} {how}",
+            "launcher-died": f"launcher {_people([launcher])} died: ending {who} {how}{meant}",
             "lifeline-closed": f"lifeline closed: ending {who} {how}",
-            "leftovers": f"{who} exited and left {left} {how}",
+            "leftovers": f"{who} exited and left {left} {how}; a daemon? --leftovers wait",
             "supervisor-lost": f"a supervisor was lost: ending {who} {how}",
             "outer-lost": f"the outer supervisor was lost: ending {who} {how}",
         }[reason]
@@ -179,6 +208,7 @@ class Log:
             "reason": reason,
             "launcher_name": launcher[1],
             "launcher_pid": launcher[0],
+            "through": _list_people(through or []),
             "backend_name": backend[1],
             "backend_pid": backend[0],
             "signal": signal_name,
@@ -197,8 +227,7 @@ class Log:
         """Name what is still there after SIGKILL, as it does not die (yet), or may not be killed. Nobody: no line."""
         if not processes:
             return
-        listed: list[dict[str, object]] = [{"pid": pid, "name": name} for pid, name in processes[:MOST_NAMED]]
-        fields: dict[str, object] = {"survivors": listed, "count": len(processes)}
+        fields: dict[str, object] = {"survivors": _list_people(processes), "count": len(processes)}
         text = f"still there {KILL_TIME:g}s after SIGKILL, pdwrap leaves: {_people(processes)}"
         self._say("survivors", text, fields, verbosity=-1)
 

@@ -205,9 +205,9 @@ class SidecarActions:
         self._announce("SIGKILL", 0.0)
 
     def _announce(self, signal_name: str, grace: float) -> None:
-        launcher = (self.launcher.pid, self.launcher.name)
+        launcher, *through = self.launcher.people()
         backend = (self.members.backend.pid, self.log.backend_name)
-        self.log.ending(self.reason, launcher, backend, signal_name, grace)
+        self.log.ending(self.reason, launcher, backend, signal_name, grace, through=through)
 
     # -- without the table --------------------------------------------------------------------------------------------
 

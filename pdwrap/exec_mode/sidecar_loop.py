@@ -83,8 +83,9 @@ class Sidecar:
             for member in self.actions.members.living():
                 if member.descriptor is not None:
                     waiting.register(member.descriptor, POLLIN)
-        elif self.launcher.descriptor is not None:
-            waiting.register(self.launcher.descriptor, POLLIN)
+        else:
+            for descriptor in self.launcher.descriptors:
+                waiting.register(descriptor, POLLIN)
         if not self.launcher_dead and self.actions.settings.lifeline is not None:
             waiting.register(self.actions.settings.lifeline, descriptors.HANG_UP)
         return {descriptor for descriptor, _event in waiting.poll(self._patience())}

@@ -71,9 +71,7 @@ def _start_sidecar(settings: "Settings", launcher: Launcher, log: messages.Log) 
     if itself is None:
         raise Refusal("--exec needs pidfd_open (Linux 5.3, allowed by the seccomp profile): use --fork here")
     actions = SidecarActions(settings, launcher, Members(me, itself), log)
-    kept = {STDERR, itself}
-    if launcher.descriptor is not None:
-        kept.add(launcher.descriptor)
+    kept = {STDERR, itself, *launcher.descriptors}
     if settings.lifeline is not None:
         kept.add(settings.lifeline)
     try:
@@ -120,10 +118,11 @@ def _hear(stands: int, settings: "Settings", launcher: Launcher) -> bytes | None
     """Read what the sidecar says; None where the launcher has died, and somebody has stopped it (E4)."""
     waiting = poll()
     waiting.register(stands, POLLIN)
-    if launcher.descriptor is not None and settings.lifeline is None:
+    if launcher.descriptors and launcher.interval is None and settings.lifeline is None:
         watched = poll()  # no wake-ups: the kernel tells
         watched.register(stands, POLLIN)
-        watched.register(launcher.descriptor, POLLIN)
+        for descriptor in launcher.descriptors:
+            watched.register(descriptor, POLLIN)
         watched.poll()
     while not waiting.poll(int(PATIENCE * 1000)):
         if launcher.is_dead() or lifeline.is_closed(settings.lifeline):

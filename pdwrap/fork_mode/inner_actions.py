@@ -140,9 +140,10 @@ class InnerActions:
         self._announce(event, "SIGKILL", 0.0)
 
     def _announce(self, event: Cause, signal_name: str, grace: float) -> None:
-        launcher, backend = (self.launcher.pid, self.launcher.name), (self.backend, self.log.backend_name)
+        launcher, *through = self.launcher.people()
+        backend = (self.backend, self.log.backend_name)
         left = event.left if isinstance(event, BackendExited) else 0
-        self.log.ending(event.reason, launcher, backend, signal_name, grace, left)
+        self.log.ending(event.reason, launcher, backend, signal_name, grace, left, through)
 
     def report(self, *words: object) -> None:
         """Tell the outer something, and wake it: it waits for signals, and a byte in a pipe is none."""

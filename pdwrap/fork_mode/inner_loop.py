@@ -135,9 +135,9 @@ class Inner:
             actions.reports.descriptor,
             actions.tree.descriptor,
         }
-        if self.launcher.descriptor is not None:
-            self.waiting.register(self.launcher.descriptor, POLLIN)
-            keep.add(self.launcher.descriptor)
+        for descriptor in self.launcher.descriptors:
+            self.waiting.register(descriptor, POLLIN)
+            keep.add(descriptor)
         if self.settings.lifeline is not None:
             self.waiting.register(self.settings.lifeline, descriptors.HANG_UP)  # not POLLIN: its data is the backend's
             keep.add(self.settings.lifeline)
@@ -203,6 +203,7 @@ class Inner:
         self.early = []
         for words in commands:
             if words == [pipes.COMMAND_LAUNCHER_GONE]:
+                self.launcher.note_death_of_nearest()
                 self.life.feed(LauncherDied())
             elif words[0] == pipes.COMMAND_FORWARD:
                 self._take_children(ready)  # has it exited, or has somebody else continued it?
@@ -237,7 +238,7 @@ class Inner:
                 self.life.feed(LauncherDied())
             elif self.settings.lifeline in ready:
                 self.life.feed(LauncherDied("lifeline-closed"))
-        for descriptor in (self.launcher.descriptor, self.settings.lifeline):
+        for descriptor in (*self.launcher.descriptors, self.settings.lifeline):
             if descriptor in ready:
                 self.waiting.unregister(descriptor)  # it has said all that it can
         if self.commands.ended and self.commands.descriptor in ready:

@@ -88,8 +88,9 @@ class OuterActions:
                 messages.complain("a supervisor was lost while pdwrap started: nothing was started")
             return
         if self.inner_status is None or os.WIFSIGNALED(self.inner_status):
-            launcher = (self.launcher.pid, self.launcher.name)
-            self.log.ending("supervisor-lost", launcher, (self.backend, self.log.backend_name), "SIGKILL", 0.0)
+            launcher, *through = self.launcher.people()
+            backend = (self.backend, self.log.backend_name)
+            self.log.ending("supervisor-lost", launcher, backend, "SIGKILL", 0.0, through=through)
 
     def inform_inner(self, _event: Event) -> None:
         """The launcher was our parent: the inner may have no other way to see that it died."""

@@ -101,9 +101,7 @@ def _be_outer(
     outer = Outer(
         OuterActions(settings, launcher, inner, pipes.Writer(commands), tree, log, job), pipes.Reader(reports)
     )
-    keep = {STDERR, commands, reports, tree.descriptor}
-    if launcher.descriptor is not None:
-        keep.add(launcher.descriptor)
+    keep = {STDERR, commands, reports, tree.descriptor, *launcher.descriptors}
     log.leave_stderr()
     descriptors.close_all_but(keep)  # what a supervisor holds open it keeps alive
     outer.run()

@@ -42,7 +42,7 @@ def start_waker(inner: int, launcher: Launcher) -> tuple[int, int]:
 
 def _stand_by(outer: int, inner: int, launcher: Launcher, duty: int, ended: int | None) -> None:
     waiting = poll()
-    for descriptor in (duty, ended, launcher.descriptor):
+    for descriptor in (duty, ended, *launcher.descriptors):
         if descriptor is not None:
             waiting.register(descriptor, POLLIN)
     pause = None if launcher.interval is None else int(launcher.interval * 1000) + 1

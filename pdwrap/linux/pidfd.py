@@ -32,7 +32,7 @@ def pidfd_open(pid: int) -> int | None:
     try:
         if hasattr(os, "pidfd_open"):
             return os.pidfd_open(pid)
-        return _syscall(SYS_PIDFD_OPEN, pid, 0)
+        return call_kernel(SYS_PIDFD_OPEN, pid, 0)
     except OSError as error:
         if error.errno in REFUSALS:
             return None
@@ -50,7 +50,7 @@ def pidfd_send_signal(descriptor: int, number: int) -> None:
     if hasattr(signals.api, "pidfd_send_signal"):
         signals.api.pidfd_send_signal(descriptor, number)
     else:
-        _syscall(SYS_PIDFD_SEND_SIGNAL, descriptor, number, None, 0)
+        call_kernel(SYS_PIDFD_SEND_SIGNAL, descriptor, number, None, 0)
 
 
 def signal_child_of(pid: int, parent: int, number: int) -> bool:
@@ -76,7 +76,7 @@ def signal_child_of(pid: int, parent: int, number: int) -> bool:
     return True
 
 
-def _syscall(number: int, *arguments: int | None) -> int:
+def call_kernel(number: int, *arguments: int | None) -> int:
     """CPython offers a call only where its build's headers had it; conda's 3.11 lacks both (measured)."""
     try:
         import ctypes

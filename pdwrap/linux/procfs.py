@@ -95,6 +95,43 @@ def stat(pid: int) -> Stat | None:
         return None
 
 
+def words(pid: int) -> tuple[str, ...]:
+    """Give the command line of `pid`; empty where there is none (any more), or it may not be seen."""
+    try:
+        raw = read(f"{ROOT}/{pid}/cmdline")
+    except OSError:
+        return ()
+    return tuple(os.fsdecode(word) for word in raw.rstrip(b"\0").split(b"\0")) if raw else ()
+
+
+def signal_sets(pid: int) -> tuple[int, int] | None:
+    """Give the signals that `pid` ignores and those that it catches, as bit masks; None where they may not be seen."""
+    ignored = caught = None
+    try:
+        raw = read(f"{ROOT}/{pid}/status")
+    except OSError:
+        return None
+    for line in raw.splitlines():
+        if line.startswith(b"SigIgn:"):
+            ignored = int(line.split()[1], 16)
+        elif line.startswith(b"SigCgt:"):
+            caught = int(line.split()[1], 16)
+    return None if ignored is None or caught is None else (ignored, caught)
+
+
+def open_file(pid: int, descriptor: int) -> str | None:
+    """Name what a descriptor of `pid` is, as its link in /proc does; empty where it is closed; None if unknown.
+
+    The link is read, not followed: a look at a file may wait for a server for ever.
+    """
+    try:
+        return os.readlink(f"{ROOT}/{pid}/fd/{descriptor}")
+    except FileNotFoundError:
+        return ""
+    except OSError:
+        return None
+
+
 def parent(pid: int) -> int:
     """Give the parent of `pid`, 0 where it cannot be told."""
     seen = stat(pid)

@@ -17,7 +17,9 @@ else:
 SIGCHLD = int(api.SIGCHLD)
 SIGCONT = int(api.SIGCONT)
 SIGHUP = int(api.SIGHUP)
+SIGINT = int(api.SIGINT)
 SIGKILL = int(api.SIGKILL)
+SIGQUIT = int(getattr(api, "SIGQUIT", 3))  # Windows has none
 SIGSTOP = int(api.SIGSTOP)
 SIGTERM = int(api.SIGTERM)
 SIGTTIN = int(api.SIGTTIN)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.harness import Started, Starter, run
 from tests.harness.containers import (
-    BELOW_SH,
+    BELOW_PID_1,
     CONTAINER,
     INIT,
     OUTSIDE,
@@ -89,12 +89,11 @@ def test_no_proc_below_a_shell_that_is_pid_1(pdwrap: list[str], mode: str) -> No
     """E6: with PID 1 as its parent nobody is watched: exec mode needs no /proc; fork mode does, to list children."""
     script = 'umount -l /proc; "$@"; echo "then $?"'
     outcome = run(["unshare", "-pfm", "--kill-child", "sh", "-c", script, "sh", *pdwrap, "-v", "--", "echo", "started"])
-    unseen = "pdwrap: not watching ? (pid 1)\n"
     if mode == "exec":
-        assert (outcome.stdout, outcome.stderr) == (b"started\nthen 0\n", unseen)
+        assert (outcome.stdout, outcome.stderr) == (b"started\nthen 0\n", BELOW_PID_1)
     else:
         assert outcome.stdout == b"then 125\n"
-        assert outcome.stderr.startswith(f"{unseen}pdwrap: cannot list children in /proc")
+        assert outcome.stderr.startswith(f"{BELOW_PID_1}pdwrap: cannot list children in /proc")
 
 
 @pytest.mark.limit
@@ -107,7 +106,7 @@ def test_script_without_exec(start: Starter, tmp_path: Path) -> None:
     find(tree, backend.pid).signal(FENCE)
     backend.got(FENCE)
     assert backend.signals() == [FENCE]
-    assert tree.stderr == BELOW_SH
+    assert tree.stderr == BELOW_PID_1
     script.kill()
     tree.assert_gone()
 
@@ -126,7 +125,7 @@ def test_script_with_a_trap(start: Starter, tmp_path: Path) -> None:
     via = entrypoint(tmp_path, TRAPPING)
     tree = start("reporter", "exit=15", "code=3", options=["-v"], pdwrap_via=via, settle=False)
     backend = Told(tree)
-    assert_stops_in_order(tree, backend, BELOW_SH)
+    assert_stops_in_order(tree, backend, BELOW_PID_1)
 
 
 @pytest.mark.parametrize("text", [ENTRYPOINT, TRAPPING], ids=["without-exec", "with-a-trap"])
@@ -136,12 +135,12 @@ def test_script_is_killed(start: Starter, family: list[str], tmp_path: Path, tex
     Told(tree)
     find(tree, 1).kill()
     tree.assert_gone()
-    assert tree.stderr.startswith(BELOW_SH)
+    assert tree.stderr.startswith(BELOW_PID_1)
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [([], "pdwrap: not watching sh (pid 1)\n"), (["--parent", "1"], "pdwrap: watching sh (pid 1) by pidfd")],
+    [([], BELOW_PID_1), (["--parent", "1"], "pdwrap: watching sh (pid 1) by pidfd")],
     ids=["by-default", "parent-1"],
 )
 def test_what_is_said_of_pid_1(pdwrap: list[str], tmp_path: Path, options: list[str], says: str) -> None:

@@ -165,7 +165,7 @@ def test_the_search_for_lines_finds_them() -> None:
     for line in (
         "launcher sh (pid 1) died: ending x (pid 2) with SIGTERM, grace 5s",
         "the launcher (pid 7) died while pdwrap started: nothing was started",
-        "not watching init (pid 1)",
+        "not watching: --watch off",
         "--lifeline 5: closed already: nothing was started",
     ):
         assert any(re.fullmatch(pattern, line) for pattern in said), line

@@ -23,7 +23,7 @@ STEPS = [
     place("options.read"),
     place("lifeline.check"),
     place("inherited.Inherited.__init__"),
-    place("launcher.find_launcher"),
+    place("ancestry.find_launcher"),
     place("messages.Log.watch"),
     place("exec_mode.start._start_sidecar"),
     place("linux.procfs.open_children"),

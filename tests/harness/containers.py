@@ -100,11 +100,11 @@ mount -t proc -o ro proc "$root/proc"
 mount -o remount,ro "$root"
 exec chroot "$root" "$@"
 """
-OUTSIDE = "pdwrap: not watching ? (pid 0)\n"
+OUTSIDE = "pdwrap: not watching: who started pdwrap lives outside this pid namespace: use --lifeline\n"
 """What `-v` says where the parent lives in an outer namespace, as PID 1's does."""
 
-BELOW_SH = "pdwrap: not watching sh (pid 1)\n"
-"""... and where it is a shell that is PID 1."""
+BELOW_PID_1 = "pdwrap: not watching: PID 1 is the container's; it ends with it\n"
+"""... and where it is PID 1."""
 
 PROBE = ["sh", "-c"]
 PROBE += [

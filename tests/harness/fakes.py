@@ -125,14 +125,20 @@ class FakeLauncher:
 
     def __init__(self) -> None:
         self.pid = 41
-        self.name = "launcher"
-        self.descriptor: int | None = None
+        self.descriptors: list[int] = []
         self.interval: float | None = None
         self.dead = False
 
     def is_dead(self, _outer: int = -1) -> bool:
         """Tell whether it is dead."""
         return self.dead
+
+    def people(self) -> list[tuple[int, str]]:
+        """Name it."""
+        return [(self.pid, "launcher")]
+
+    def note_death_of_nearest(self) -> None:
+        """Nothing to do: there is one alone."""
 
     def die(self) -> None:
         """Die."""

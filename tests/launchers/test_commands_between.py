@@ -91,11 +91,20 @@ def test_command_that_stays_is_killed(pdwrap: list[str], mode: str, command: str
 
 
 @BOTH
-@pytest.mark.limit
-@pytest.mark.parametrize("command", ["timeout", "xargs"])
-def test_launcher_of_a_command_that_stays(pdwrap: list[str], mode: str, command: str) -> None:
-    """It outlives its own launcher, because it waits, and so does the backend."""
+@pytest.mark.parametrize("command", [each for each in STAY if each != "xargs"])
+def test_launcher_of_a_command_that_waits(pdwrap: list[str], mode: str, command: str) -> None:
+    """E9: it only waits: the death of who started it counts."""
     with Foreign(mode, [*STAY[command], *pdwrap, "--", *reporter()], env=SHORT) as tree:
+        tree.settle()
+        tree.fence()
+        tree.launcher.kill()
+        tree.assert_asked_once_and_gone()
+
+
+@BOTH
+def test_launcher_of_xargs(pdwrap: list[str], mode: str) -> None:
+    """N4: xargs goes on with its list: it is the launcher, whoever started it."""
+    with Foreign(mode, [*STAY["xargs"], *pdwrap, "--", *reporter()], env=SHORT) as tree:
         tree.settle()
         parent = tree.hold(parent_of(tree.outer.pid))
         tree.launcher.kill()

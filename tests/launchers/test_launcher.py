@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pdwrap import launcher as launchers
+from pdwrap import ancestry
+from pdwrap.ancestry import is_adopted
 from pdwrap.exit_status import Refusal
-from pdwrap.launcher import Launcher, is_adopted
+from pdwrap.launcher import Launcher
 from pdwrap.linux import pidfd, prctl, procfs
 from pdwrap.options import Settings
 from tests.harness import Process
@@ -89,7 +90,7 @@ def test_gone(child: Callable[[], int], by: str, reap: bool) -> None:  # noqa: F
     pid = child()
     descriptor = pidfd.pidfd_open(pid) if by == "pidfd" else None
     launcher = Launcher(pid, direct=False, descriptor=descriptor, interval=None if descriptor else 2.0)
-    assert launcher.name == procfs.name(pid)
+    assert launcher.people() == [(pid, procfs.name(pid))]
     assert not launcher.is_dead(os.getpid())
     assert not launcher.is_dead()
     end(pid, reap=reap)
@@ -195,20 +196,20 @@ def settings(**changes: object) -> Settings:
 
 def test_find_off() -> None:
     """With `--watch off` nobody is looked for."""
-    assert launchers.find_launcher(settings(watch="off", parent="nobody"), 12345, hint=False).pid == 0
+    assert ancestry.find_launcher(settings(watch="off", parent="nobody"), 12345, hint=False).pid == 0
 
 
 def test_find_refuses_another_parent() -> None:
     """E1: the parent has changed since pdwrap's first line."""
     with pytest.raises(Refusal, match=r"the launcher \(pid 12345\) died while pdwrap started: nothing was started"):
-        launchers.find_launcher(settings(), 12345, hint=False)
+        ancestry.find_launcher(settings(), 12345, hint=False)
 
 
 def test_find_refuses_an_adopter(monkeypatch: pytest.MonkeyPatch) -> None:
     """E1: who is certain to have adopted us is not watched in place of the launcher."""
-    monkeypatch.setattr(launchers, "is_adopted", lambda *_place, **_places: True)
+    monkeypatch.setattr(ancestry, "is_adopted", lambda *_place, **_places: True)
     with pytest.raises(Refusal, match="died before pdwrap could look at it"):
-        launchers.find_launcher(settings(), os.getppid(), hint=False)
+        ancestry.find_launcher(settings(), os.getppid(), hint=False)
 
 
 @pytest.mark.parametrize("parent", [0, 1])
@@ -216,14 +217,14 @@ def test_find_does_not_watch_init(monkeypatch: pytest.MonkeyPatch, parent: int) 
     """A container's init, or an outer pid namespace: what is ours ends with it anyway."""
     monkeypatch.setattr(os, "getppid", lambda: parent)
     monkeypatch.setattr(os, "getsid", lambda _pid: US)
-    assert launchers.find_launcher(settings(), parent, hint=False).pid == 0
+    assert ancestry.find_launcher(settings(), parent, hint=False).pid == 0
 
 
 def test_find_polls_where_pidfd_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """E6: the interval counts only where the kernel cannot tell."""
     monkeypatch.setattr(pidfd, "pidfd_open", lambda _pid: None)
-    launcher = launchers.find_launcher(settings(parent=os.getppid(), interval=0.5), os.getppid(), hint=False)
-    assert (launcher.descriptor, launcher.interval, launcher.direct) == (None, 0.5, True)
+    launcher = ancestry.find_launcher(settings(parent=os.getppid(), interval=0.5), os.getppid(), hint=False)
+    assert (launcher.descriptors, launcher.interval, launcher.direct) == ([], 0.5, True)
 
 
 def test_find_polls_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,8 +235,8 @@ def test_find_polls_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(pidfd, "pidfd_open", refuse)
     monkeypatch.setattr(prctl, "set_parent_death_signal", refuse)
-    launcher = launchers.find_launcher(settings(watch="poll", parent=os.getppid()), os.getppid(), hint=True)
-    assert (launcher.descriptor, launcher.interval, launcher.hinted) == (None, 2.0, False)
+    launcher = ancestry.find_launcher(settings(watch="poll", parent=os.getppid()), os.getppid(), hint=True)
+    assert (launcher.descriptors, launcher.interval, launcher.hinted) == ([], 2.0, False)
 
 
 def test_find_without_the_hint(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,14 +246,14 @@ def test_find_without_the_hint(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError
 
     monkeypatch.setattr(prctl, "set_parent_death_signal", refuse)
-    launcher = launchers.find_launcher(settings(parent=os.getppid()), os.getppid(), hint=True)
+    launcher = ancestry.find_launcher(settings(parent=os.getppid()), os.getppid(), hint=True)
     assert (launcher.hinted, launcher.interval) == (False, None)
-    assert launcher.descriptor is not None
-    os.close(launcher.descriptor)
+    (descriptor,) = launcher.descriptors
+    os.close(descriptor)
 
 
 def test_find_a_stranger(child: Callable[[], int]) -> None:
     """`--parent` of who is no ancestor is refused, and names those who are."""
     for stranger in (child(), "no-such-name", 4194304):
         with pytest.raises(Refusal, match=rf"--parent {stranger}: not an ancestor .* \({os.getppid()}\)"):
-            launchers.find_launcher(settings(parent=stranger), os.getppid(), hint=False)
+            ancestry.find_launcher(settings(parent=stranger), os.getppid(), hint=False)

@@ -122,7 +122,7 @@ def test_parent_0_lives_outside(pdwrap: list[str], root: None) -> None:
     script = 'PDWRAP_PARENT=$PPID "$@"; echo "then $?"'
     outcome = run(["unshare", "-pf", "--mount-proc", "sh", "-c", script, "sh", *pdwrap, "-v", "--", "echo", "started"])
     assert (outcome.code, outcome.stdout) == (0, b"started\nthen 0\n")
-    assert outcome.stderr == "pdwrap: not watching sh (pid 1)\n"
+    assert outcome.stderr == "pdwrap: not watching: PDWRAP_PARENT 0 lives outside this pid namespace: use --lifeline\n"
 
 
 def test_parent_1_is_watched_without_need(start: Starter, root: None) -> None:

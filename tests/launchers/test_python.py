@@ -117,17 +117,15 @@ def test_shell_true(pdwrap: list[str], mode: str, parent: str, tail: str) -> Non
 
 
 @BOTH
-@pytest.mark.limit
-def test_shell_true_without_parent(pdwrap: list[str], mode: str) -> None:
-    """`shell=True` without `--parent`: the shell stays for its command, and so does the backend; E1 is the shell's."""
+@pytest.mark.parametrize("dies", ["launcher", "shell"])
+def test_shell_true_without_parent(pdwrap: list[str], mode: str, dies: str) -> None:
+    """E9: `shell=True`: the shell stays for its command; the death of either counts."""
     with pool(mode, "shell", "cd / && " + line(pdwrap, "", *reporter()) + STAYS) as tree:
         middle = tree.hold(children(tree.program.pid)[0])
-        tree.program.kill()
-        assert tree.program.is_dead()
         tree.fence()
-        assert tree.heard() == []
-        assert middle.alive
-        middle.kill()
+        (tree.program if dies == "launcher" else middle).kill()
+        assert tree.backend.is_dead()
+        tree.tell_no_more()
         tree.assert_asked_once_and_gone()
 
 

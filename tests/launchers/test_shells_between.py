@@ -1,4 +1,4 @@
-"""A shell in the middle: it waits for pdwrap, so it outlives the launcher. Only `--parent` says whose death counts.
+"""A shell in the middle: it waits for pdwrap, so it outlives the launcher, whose death counts all the same (E9).
 
 Each form keeps its shell: some shells execute the last command of `sh -c` in their own place (bash does, dash 0.5.12
 does not), and then nobody is in the middle.
@@ -23,10 +23,10 @@ FORMS = {
     "cd": ["sh", "-c", 'cd / && {pdwrap}; echo "ended: $?"'],
     "trap": ["bash", "-c", "trap 'echo bye' EXIT; {pdwrap}"],
     "pipe": ["sh", "-c", "{pdwrap} | cat"],
-    "wait": ["sh", "-c", "{pdwrap} & wait $!"],
     "script": ["{script}"],
 }
 """What is run, with pdwrap's whole line in the place of ``{pdwrap}``."""
+BACKGROUND = {"wait": ["sh", "-c", "{pdwrap} & wait $!"]}
 SCRIPT = "#!/bin/sh\ncd / || exit\n{pdwrap}\n"
 
 
@@ -45,7 +45,8 @@ def write_script(path: Path, text: str) -> str:
 def shell(mode: str, form: str, pdwrap_line: str, folder: Path) -> Foreign:
     """Below a shell: `launcher` is its parent, `program` the shell."""
     script = write_script(folder / "run.sh", SCRIPT.format(pdwrap=pdwrap_line)) if form == "script" else ""
-    words = [word.replace("{pdwrap}", pdwrap_line).replace("{script}", script) for word in FORMS[form]]
+    words = {**FORMS, **BACKGROUND}[form]
+    words = [word.replace("{pdwrap}", pdwrap_line).replace("{script}", script) for word in words]
     tree = Foreign(mode, words)
     tree.settle()
     assert parent_of(tree.outer.pid) == tree.program.pid, "the shell has not stayed"
@@ -53,10 +54,29 @@ def shell(mode: str, form: str, pdwrap_line: str, folder: Path) -> Foreign:
 
 
 @BOTH
-@pytest.mark.limit
 @pytest.mark.parametrize("form", FORMS)
-def test_without_parent(pdwrap: list[str], mode: str, tmp_path: Path, form: str) -> None:
-    """Without `--parent` the shell is the launcher: it stays, and so does the backend, until the shell dies."""
+def test_launcher_of_the_shell(pdwrap: list[str], mode: str, tmp_path: Path, form: str) -> None:
+    """E9: the shell only waits: the death of who started it counts."""
+    with shell(mode, form, line(pdwrap, ""), tmp_path) as tree:
+        tree.fence()
+        tree.launcher.kill()
+        tree.assert_asked_once_and_gone()
+
+
+@BOTH
+@pytest.mark.parametrize("form", FORMS)
+def test_the_shell_itself(pdwrap: list[str], mode: str, tmp_path: Path, form: str) -> None:
+    """E1: the shell is killed: it counts, too."""
+    with shell(mode, form, line(pdwrap, ""), tmp_path) as tree:
+        tree.fence()
+        tree.program.kill()
+        tree.assert_asked_once_and_gone()
+
+
+@BOTH
+@pytest.mark.parametrize("form", BACKGROUND)
+def test_background(pdwrap: list[str], mode: str, tmp_path: Path, form: str) -> None:
+    """N4: with pdwrap in its background the shell is the launcher: it stays, and so does the backend, until it dies."""
     with shell(mode, form, line(pdwrap, ""), tmp_path) as tree:
         tree.launcher.kill()
         assert tree.launcher.is_dead()
@@ -68,7 +88,7 @@ def test_without_parent(pdwrap: list[str], mode: str, tmp_path: Path, form: str)
 
 
 @BOTH
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [*FORMS, *BACKGROUND])
 def test_parent_of_the_shell(pdwrap: list[str], mode: str, tmp_path: Path, form: str) -> None:
     """E1, E3: with `--parent $PPID` the death of the shell's own launcher counts, and the shell ends in its way."""
     with shell(mode, form, line(pdwrap, "--parent $PPID"), tmp_path) as tree:

@@ -127,7 +127,7 @@ def test_one_act_fails(faulty: Faulty, tmp_path: Path, where: Place) -> None:
         place("fork_mode.inner_loop.Inner._hold_only"),
         place("fork_mode.outer_loop.Outer.__init__"),
         place("fork_mode.outer_loop.Outer.run"),
-        place("launcher.find_launcher"),
+        place("ancestry.find_launcher"),
         place("fork_mode.start._own_children"),
         place("fork_mode.inner_start.run_inner"),
         place("fork_mode.start._be_outer"),
@@ -145,10 +145,10 @@ def test_while_starting(faulty: Faulty, where: Place, error: str) -> None:
 
 
 PLACES = [
-    ("fork", place("launcher.find_launcher")),
+    ("fork", place("ancestry.find_launcher")),
     ("fork", place("linux.procfs.open_children")),
     ("fork", place("fork_mode.placement.start_leader")),
-    ("exec", place("launcher.find_launcher")),
+    ("exec", place("ancestry.find_launcher")),
     ("exec", place("linux.procfs.open_children")),
     ("exec", place("linux.descriptors.close_all_but")),
 ]

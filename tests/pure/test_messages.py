@@ -68,7 +68,8 @@ def test_the_real_stderr() -> None:
 REASONS = {
     "launcher-died": "pdwrap: launcher local-ai (pid 41) died: ending server (pid 42) with SIGTERM, grace 5s\n",
     "lifeline-closed": "pdwrap: lifeline closed: ending server (pid 42) with SIGTERM, grace 5s\n",
-    "leftovers": "pdwrap: server (pid 42) exited and left 3 processes behind: ending them with SIGTERM, grace 5s\n",
+    "leftovers": "pdwrap: server (pid 42) exited and left 3 processes behind: ending them with SIGTERM, grace 5s; "
+    "a daemon? --leftovers wait\n",
     "supervisor-lost": "pdwrap: a supervisor was lost: ending server (pid 42) with SIGTERM, grace 5s\n",
     "outer-lost": "pdwrap: the outer supervisor was lost: ending server (pid 42) with SIGTERM, grace 5s\n",
 }
@@ -92,6 +93,7 @@ def test_each_reason_as_json(stderr: Take, reason: str) -> None:
         "reason": reason,
         "launcher_name": "local-ai",
         "launcher_pid": 41,
+        "through": [],
         "backend_name": "server",
         "backend_pid": 42,
         "signal": "SIGTERM",
@@ -153,19 +155,51 @@ def test_error(stderr: Take) -> None:
     assert told(stderr()) == {"event": "error", "error": "OSError: two\nlines"}
 
 
-def test_watching(stderr: Take) -> None:
-    """With `-v` the first line says whose death counts."""
-    log(verbosity=1).watch(LAUNCHER, "pidfd")
-    assert stderr() == b"pdwrap: watching local-ai (pid 41) by pidfd\n"
-    log(verbosity=1).watch(LAUNCHER, "")
-    assert stderr() == b"pdwrap: not watching local-ai (pid 41)\n"
-    log("json", verbosity=1).watch(LAUNCHER, "pidfd")
+SH = (43, "sh")
+WATCHING = {
+    "alone": (([LAUNCHER], "pidfd"), "watching local-ai (pid 41) by pidfd"),
+    "through": (([LAUNCHER, SH], "pidfd"), "watching local-ai (pid 41) through sh (pid 43) by pidfd"),
+    "the chain ends in doubt": (
+        ([SH], "pidfd", None, "run.sh (pid 41) is in doubt: --parent 41"),
+        "watching sh (pid 43) by pidfd; nobody farther: run.sh (pid 41) is in doubt: --parent 41",
+    ),
+    "a lifeline too": (
+        ([LAUNCHER], "pidfd", 3),
+        "watching local-ai (pid 41) by pidfd, and the lifeline (descriptor 3)",
+    ),
+    "a lifeline alone": (([], "", 3, "--watch off"), "watching the lifeline (descriptor 3) alone: --watch off"),
+    "nobody": (([], "", None, "--watch off"), "not watching: --watch off"),
+}
+
+
+@pytest.mark.parametrize("case", WATCHING)
+def test_watching(stderr: Take, case: str) -> None:
+    """With `-v` the first line says whose death counts, through whom, how, and why nobody else's."""
+    arguments, text = WATCHING[case]
+    log(verbosity=1).watch(*arguments)  # type: ignore[arg-type]
+    assert stderr().decode() == f"pdwrap: {text}\n"
+
+
+def test_watching_as_json(stderr: Take) -> None:
+    """The same as one object."""
+    log("json", verbosity=1).watch([LAUNCHER, SH], "pidfd", 3, "run.sh is in doubt")
     assert told(stderr()) == {
         "event": "watching",
         "launcher_name": "local-ai",
         "launcher_pid": 41,
+        "through": [{"pid": 43, "name": "sh"}],
         "mechanisms": "pidfd",
+        "lifeline": 3,
+        "why_not": "run.sh is in doubt",
     }
+
+
+def test_through(stderr: Take) -> None:
+    """E9: the line ends with the way out, if there are others whose death counts; as JSON they are listed."""
+    log().ending("launcher-died", LAUNCHER, BACKEND, "SIGTERM", 5.0, through=[SH])
+    assert stderr().decode() == REASONS["launcher-died"][:-1] + "; --parent PID if that one was not meant\n"
+    log("json").ending("launcher-died", LAUNCHER, BACKEND, "SIGTERM", 5.0, through=[SH])
+    assert json.loads(stderr())["through"] == [{"pid": 43, "name": "sh"}]
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
@@ -173,7 +207,7 @@ def test_watching(stderr: Take) -> None:
 def test_verbosity(stderr: Take, form: str, verbosity: int, spoken: int) -> None:
     """`-q` keeps the errors and the survivors; only `-v` says what is watched."""
     chosen = log(form, verbosity)
-    chosen.watch(LAUNCHER, "pidfd")
+    chosen.watch([LAUNCHER], "pidfd")
     chosen.ending("launcher-died", LAUNCHER, BACKEND, "SIGTERM", 5.0)
     chosen.done(1, 0.1)
     chosen.survivors([(7, "x")])
