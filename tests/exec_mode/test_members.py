@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -14,12 +14,13 @@ from pdwrap.linux import pidfd, procfs
 from tests.harness import Process, kill_what_is_left
 
 
-def family() -> tuple[int, int]:
-    """A process and its child; both wait."""
+def family(first: Callable[[], None] = lambda: None) -> tuple[int, int]:
+    """A process, which does something *first*, and its child; both wait."""
     told, tell = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
+            first()
             child = os.fork()
             if child:
                 os.write(tell, child.to_bytes(4, "little"))
@@ -99,20 +100,7 @@ def test_sidecars_are_none_of_the_tree(tree: tuple[Members, int]) -> None:
 
 def led(members: Members, *, younger: bool = True) -> tuple[int, int]:
     """A process in a group and session that a member led; its parent has gone. And that member."""
-    told, tell = os.pipe()
-    leader = os.fork()
-    if leader == 0:
-        try:
-            os.setsid()
-            child = os.fork()
-            if child:
-                os.write(tell, child.to_bytes(4, "little"))
-            signal.pause()
-        finally:
-            os._exit(0)
-    child = int.from_bytes(os.read(told, 4), "little")
-    os.close(told)
-    os.close(tell)
+    leader, child = family(os.setsid)
     seen, child_seen = procfs.stat(leader), procfs.stat(child)
     assert seen is not None
     assert child_seen is not None

@@ -15,7 +15,7 @@ from pdwrap.lifecycle import KILL_TIME, PATIENCE, LauncherDied
 from pdwrap.linux import procfs
 from pdwrap.options import Settings
 from tests.harness.fakes import Clock, FakeLauncher, FakeLog
-from tests.harness.fakes_sidecar import FakeMarks, FakeMembers
+from tests.harness.fakes_sidecar import FakeMembers, FakeSidecarPipes
 
 BACKEND, WORKER = 60, 61
 TERM, KILL, CONT = 15, 9, 18
@@ -36,9 +36,9 @@ class Drive:
         settings = Settings()
         settings.grace = GRACE
         self.actions = SidecarActions(settings, watch, members, self.log, self.clock)
-        self.marks = FakeMarks(self.members)
-        marks: Any = self.marks
-        self.actions.pipes = marks
+        self.pipes = FakeSidecarPipes(self.members)
+        pipes: Any = self.pipes
+        self.actions.pipes = pipes
 
     def poll(self, milliseconds: int) -> None:
         """In the place of the wait between two rounds."""
@@ -74,7 +74,7 @@ def test_killing_is_bounded(drive: Drive) -> None:
 
 
 def test_first_signal_is_the_marks_business(drive: Drive) -> None:
-    """E3: the marks send it, once; a SIGCONT after it, and no leftover signal to the backend later."""
+    """E3: the pipes send it, once; a SIGCONT after it, and no leftover signal to the backend later."""
     drive.actions.first_signal(NOW)
     drive.members.add(WORKER)
     drive.actions.ask_leftovers(NOW)
@@ -129,7 +129,7 @@ def test_killing_without_a_table_is_bounded(drive: Drive, error: BaseException |
 def test_says_how_many(drive: Drive) -> None:
     """E7: those that live on are not counted as ended; one who began nothing says nothing."""
     drive.actions.report_done(NOW)
-    assert drive.marks.finished
+    assert drive.pipes.finished
     assert drive.log.said == []
     drive.actions.note_beginning(NOW)
     drive.members.add(WORKER)

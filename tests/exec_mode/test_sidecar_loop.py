@@ -30,7 +30,7 @@ def test_ends_what_is_left_of_both(drive: Drive) -> None:
     drive.members.add(WORKER)
     drive.run(at_once(drive.launcher.die, drive.die(BACKEND)), drive.die(WORKER))
     assert drive.sent == [(BACKEND, "asked"), (BACKEND, CONT), (WORKER, TERM), (WORKER, CONT)]
-    assert drive.marks.finished
+    assert drive.pipes.finished
 
 
 def test_leaves_what_a_backend_leaves(drive: Drive) -> None:
@@ -45,7 +45,7 @@ def test_tells_the_mate_whom_it_holds(drive: Drive) -> None:
     drive.members.add(WORKER)
 
     def told() -> set[int]:
-        assert drive.marks.passed == [(BACKEND, 1), (WORKER, 1)]
+        assert drive.pipes.passed == [(BACKEND, 1), (WORKER, 1)]
         return set()
 
     drive.run(drive.die(0), at_once(told, drive.die(BACKEND, WORKER)))
@@ -54,7 +54,7 @@ def test_tells_the_mate_whom_it_holds(drive: Drive) -> None:
 def test_lists_during_the_grace(drive: Drive) -> None:
     """E2: what is forked during the grace is held as soon as it is seen, and the mate is told of it."""
     drive.run(drive.die(0), drive.find(WORKER), drive.die(BACKEND), drive.die(WORKER))
-    assert drive.marks.passed.count((WORKER, 1)) >= 1
+    assert drive.pipes.passed.count((WORKER, 1)) >= 1
     assert (WORKER, TERM) in drive.sent
     # Once before the first signal, then in each round; by groups as soon as the backend is gone.
     looked = [where for where in drive.members.looked if where != "numbers"]
@@ -70,7 +70,7 @@ def test_what_was_found_dead_may_have_forked(drive: Drive) -> None:
     drive.members.add(WORKER)
     drive.run(drive.die(0, BACKEND), at_once(drive.die(WORKER), orphan), lambda: None)
     assert len(drive.script.waited) == 3
-    assert drive.marks.finished
+    assert drive.pipes.finished
 
 
 def test_kills_when_the_grace_is_over(drive: Drive) -> None:
@@ -80,7 +80,7 @@ def test_kills_when_the_grace_is_over(drive: Drive) -> None:
         drive.later(GRACE - 0.001),
         at_once(lambda: expect(drive.members.kills == 0), drive.later(0.001)),
         at_once(lambda: expect(drive.members.kills == 1), drive.later(KILL_TIME - 0.001)),
-        at_once(lambda: expect(not drive.marks.finished), drive.later(0.001)),
+        at_once(lambda: expect(not drive.pipes.finished), drive.later(0.001)),
     )
     assert [line.partition(":")[0] for line in drive.log.said] == ["ending", "survivors", "done"]
 
@@ -102,23 +102,23 @@ def test_vouches_and_sends_nothing(drive: Drive) -> None:
     """E3: SIGCONT to the first, again and again, for it may be stopped at any moment; to nobody else, anything."""
 
     def finished() -> set[int]:
-        drive.marks.finished = True
+        drive.pipes.finished = True
         return {MATE}
 
     drive.run(drive.die(0), drive.find(WORKER), drive.die(BACKEND), drive.later(1), finished, second=True)
     assert set(drive.sent) == {(MATE, CONT)}
     assert len(drive.sent) >= 4
-    assert drive.marks.passed == []  # it would read its own words back, and the first's would have no room
+    assert drive.pipes.passed == []  # it would read its own words back, and the first's would have no room
     assert drive.log.said == []
 
 
 def test_hears_whom_the_first_holds(drive: Drive) -> None:
     """E4: at once: the first can be lost at any moment."""
-    drive.marks.passed.append((62, 1))
+    drive.pipes.passed.append((62, 1))
 
     def heard() -> set[int]:
         assert drive.members.adopted == [(62, 1)]
-        drive.marks.finished = True
+        drive.pipes.finished = True
         return {MATE}
 
     drive.run(drive.die(0), heard, second=True)
@@ -143,21 +143,21 @@ def test_first_is_lost(drive: Drive, asked: bool) -> None:  # noqa: FBT001 - pyt
     """E3, E4: lost before it asked, the second asks; lost afterwards, it asks nobody again."""
 
     def lost() -> set[int]:
-        drive.marks.asked = asked
+        drive.pipes.asked = asked
         return {MATE}
 
     drive.run(drive.die(0), lost, drive.die(BACKEND), second=True)
     to_backend = [number for pid, number in drive.sent if pid == BACKEND]
     assert to_backend == [*["asked"] * (not asked), CONT]
-    assert drive.marks.finished
+    assert drive.pipes.finished
 
 
 def test_first_is_lost_after_the_backend(drive: Drive) -> None:
     """E4: the backend's end came while the second vouched: its leftovers are asked, within the same grace."""
 
     def lost() -> set[int]:
-        drive.marks.asked = True
-        drive.marks.passed.append((62, 1))
+        drive.pipes.asked = True
+        drive.pipes.passed.append((62, 1))
         return {MATE}
 
     drive.members.add(WORKER)

@@ -51,9 +51,9 @@ def status(process: Process) -> int:
     return raw
 
 
-def close_all(marks: SidecarPipes, *, reverse: bool = False) -> None:
+def close_all(pipes: SidecarPipes, *, reverse: bool = False) -> None:
     """As the end of the last holder does, in either order."""
-    ends = [marks._asked, marks._ask, marks._finished, marks._finish, *marks._held]  # noqa: SLF001 - nobody else may
+    ends = [pipes._asked, pipes._ask, pipes._finished, pipes._finish, *pipes._held]  # noqa: SLF001 - nobody else may
     for end in sorted(ends, reverse=reverse):
         os.close(end)
 
@@ -64,38 +64,38 @@ def test_asks_once(monkeypatch: pytest.MonkeyPatch, by_kernel: bool) -> None:  #
     if not by_kernel:
         monkeypatch.setattr("pdwrap.exec_mode.sidecar_pipes._signal_by", lambda *_: False)
     process, member = backend()
-    marks = SidecarPipes(member, SENT)
-    assert not marks.has_asked()
-    marks.ask()
-    assert marks.has_asked()
+    pipes = SidecarPipes(member, SENT)
+    assert not pipes.has_asked()
+    pipes.ask()
+    assert pipes.has_asked()
     process.signal(signal.SIGTERM)
     assert status(process) == 1 << 8
-    close_all(marks)
+    close_all(pipes)
 
 
 def test_the_other_marks_send_nothing() -> None:
     """E3: nor does reading one."""
     process, member = backend()
-    marks = SidecarPipes(member, SENT)
-    assert not marks.has_finished()
-    marks.finish()
-    assert marks.has_finished()
-    assert not marks.has_asked()
+    pipes = SidecarPipes(member, SENT)
+    assert not pipes.has_finished()
+    pipes.finish()
+    assert pipes.has_finished()
+    assert not pipes.has_asked()
     process.signal(signal.SIGTERM)
     assert status(process) == 0
-    close_all(marks)
+    close_all(pipes)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_last_holder_gone(reverse: bool) -> None:  # noqa: FBT001 - pytest's form
     """E4: the backend is killed when the last holder lets go, whichever end goes first."""
     process, member = backend()
-    marks = SidecarPipes(member, SENT)
+    pipes = SidecarPipes(member, SENT)
     mate = os.fork()
     if mate == 0:
         signal.pause()
         os._exit(0)
-    close_all(marks, reverse=reverse)
+    close_all(pipes, reverse=reverse)
     assert process.alive
     os.kill(mate, signal.SIGKILL)
     os.waitpid(mate, 0)
@@ -109,9 +109,9 @@ def test_nobody_else() -> None:
     dead.kill()
     status(dead)
     dead_member.pid = process.pid  # reused
-    marks = SidecarPipes(dead_member, SENT)
-    marks.ask()
-    close_all(marks)
+    pipes = SidecarPipes(dead_member, SENT)
+    pipes.ask()
+    close_all(pipes)
     process.signal(signal.SIGTERM)
     assert status(process) == 0
 
@@ -120,11 +120,11 @@ def test_nobody_else() -> None:
 def test_either_end(end: int) -> None:
     """E4: which end the kernel lets go first is its own business: the loss of each is seen by the other."""
     process, member = backend()
-    marks = SidecarPipes(member, SENT)
-    os.close(marks._held[end])  # noqa: SLF001 - as in the death of the last holder, half done
+    pipes = SidecarPipes(member, SENT)
+    os.close(pipes._held[end])  # noqa: SLF001 - as in the death of the last holder, half done
     assert status(process) == signal.SIGKILL
-    os.close(marks._held[1 - end])  # noqa: SLF001
-    close_all_others(marks)
+    os.close(pipes._held[1 - end])  # noqa: SLF001
+    close_all_others(pipes)
 
 
 def test_backend_whom_the_kernel_may_not_signal(root: None) -> None:
@@ -138,8 +138,8 @@ def test_backend_whom_the_kernel_may_not_signal(root: None) -> None:
         try:
             process, member = backend()  # stays root
             become_a_user_with_all_capabilities()
-            marks = SidecarPipes(member, SENT)
-            marks.ask()
+            pipes = SidecarPipes(member, SENT)
+            pipes.ask()
             member.send(signal.SIGTERM)
             code = os.waitstatus_to_exitcode(status(process))
         finally:
@@ -154,41 +154,41 @@ def become_a_user_with_all_capabilities() -> None:
     os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
-def close_all_others(marks: SidecarPipes) -> None:
+def close_all_others(pipes: SidecarPipes) -> None:
     """What is not the pipe that is held."""
-    for end in (marks._asked, marks._ask, marks._finished, marks._finish, marks._listed, marks._list):  # noqa: SLF001
+    for end in (pipes._asked, pipes._ask, pipes._finished, pipes._finish, pipes._listed, pipes._list):  # noqa: SLF001
         os.close(end)
 
 
 def test_passes_on_whom_it_holds() -> None:
     """E2, E4: all of them, in the order in which they were found, however many writes that takes; and once."""
     process, member = backend()
-    marks = SidecarPipes(member, SENT)
+    pipes = SidecarPipes(member, SENT)
     many = [(2**22 - at, 2**40 + at) for at in range(250)]
-    assert marks.passed_on() == []
-    marks.pass_on(many[:7])
-    marks.pass_on([])
-    marks.pass_on(many[7:])
-    assert marks.passed_on() == many
-    assert marks.passed_on() == []
+    assert pipes.passed_on() == []
+    pipes.pass_on(many[:7])
+    pipes.pass_on([])
+    pipes.pass_on(many[7:])
+    assert pipes.passed_on() == many
+    assert pipes.passed_on() == []
     process.signal(signal.SIGTERM)
     assert status(process) == 0
-    close_all_others(marks)
-    for end in marks._held:  # noqa: SLF001 - nobody else may
+    close_all_others(pipes)
+    for end in pipes._held:  # noqa: SLF001 - nobody else may
         os.close(end)
 
 
 def test_passes_on_no_halves() -> None:
     """E8, N3: more than the pipe holds: the sidecar is not kept waiting, and no number is cut into another's."""
     process, member = backend()
-    marks = SidecarPipes(member, SENT)
+    pipes = SidecarPipes(member, SENT)
     many = [(2**22 - at, 2**40 + at) for at in range(10_000)]
-    marks.pass_on(many)
-    got = marks.passed_on()
+    pipes.pass_on(many)
+    got = pipes.passed_on()
     assert 1_000 < len(got) < len(many)
     assert got == many[: len(got)]
     process.signal(signal.SIGTERM)
     assert status(process) == 0
-    close_all_others(marks)
-    for end in marks._held:  # noqa: SLF001 - nobody else may
+    close_all_others(pipes)
+    for end in pipes._held:  # noqa: SLF001 - nobody else may
         os.close(end)

@@ -74,6 +74,13 @@ def wait_until_loaded(service: Service) -> None:
     )
 
 
+def wait_until_answering(service: Service) -> None:
+    """Wait for its first answer as well: it says that it is well just before it sets its handler of SIGTERM."""
+    wait_until_loaded(service)
+    status, answer = service.ask("/completion", json.dumps({"prompt": "a", "n_predict": 1}))
+    assert status == 200, answer
+
+
 class Engine(NamedTuple):
     """llama.cpp's server in one of its two forms.
 
@@ -127,7 +134,7 @@ IN_PYTHON = Engine(
 )
 ORIGINAL = Engine(
     command=lambda models, port: [*SERVER, "--port", str(port), "-m", str(models / "first.gguf")],
-    wait_ready=wait_until_loaded,
+    wait_ready=wait_until_answering,
     told="cleaning up before exit",
     in_order="",
     never=FORCED,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import parent_of, role
+from tests.harness import Process, parent_of, role
 from tests.harness.foreign import FENCE, PROGRAMS, SHORT, TERM, Foreign, reporter
 
 BOTH = pytest.mark.modes("fork", "exec")
@@ -31,6 +31,16 @@ def node(mode: str, how: str, *command: str) -> Foreign:
 def line(pdwrap: Sequence[str], options: str, *backend: str) -> str:
     """Pdwrap in a line of shell; *options* are the shell's to expand."""
     return f"{shlex.join(pdwrap)} {options} -- {shlex.join(backend)}"
+
+
+def assert_goes_with_its_shell(tree: Foreign, shell: Process) -> None:
+    """The launcher's death leaves the shell, and so the backend; that ends with the shell."""
+    tree.program.kill()
+    assert tree.program.is_dead()
+    tree.fence()
+    assert tree.heard() == []
+    shell.kill()
+    tree.assert_asked_once_and_gone()
 
 
 @BOTH
@@ -98,12 +108,7 @@ def test_shell_without_parent(pdwrap: list[str], mode: str) -> None:
     with node(mode, "shell", line(pdwrap, "", *reporter()) + STAYS) as tree:
         shell = tree.hold(int(tree.says.next("started")[0]))
         assert parent_of(tree.outer.pid) == shell.pid, "the shell has not stayed"
-        tree.program.kill()
-        assert tree.program.is_dead()
-        tree.fence()
-        assert tree.heard() == []
-        shell.kill()
-        tree.assert_asked_once_and_gone()
+        assert_goes_with_its_shell(tree, shell)
 
 
 @BOTH
@@ -168,9 +173,4 @@ def test_npm_without_parent(pdwrap: list[str], mode: str, tmp_path: Path) -> Non
     """Without `--parent` the shell is the launcher: it outlives npm, and so does the backend."""
     with npm(mode, tmp_path, line(pdwrap, "", *reporter())) as tree:
         shell = tree.hold(parent_of(tree.outer.pid))
-        tree.program.kill()
-        assert tree.program.is_dead()
-        tree.fence()
-        assert tree.heard() == []
-        shell.kill()
-        tree.assert_asked_once_and_gone()
+        assert_goes_with_its_shell(tree, shell)

@@ -122,12 +122,10 @@ def test_launcher_dies_and_downloads_are_finished(start: Starter, folder: Path) 
     assert_bindable(service.port)
 
 
-@BOTH
-def test_orderly_stop(start: Starter, folder: Path) -> None:
-    """T2, T3: the launcher's SIGQUIT comes through, no download is lost, and the status is nginx's."""
-    service = start_foreground(start, folder)
+def assert_stops_in_order(service: Service, number: int) -> None:
+    """It is told once to go, and all downloads arrive; it has exited with 0."""
     with Load(service, COUNT, Download) as load:
-        service.tree.order(f"signal {signal.SIGQUIT:d}")
+        service.tree.order(f"signal {number:d}")
         wait_for_words(service.tree, "gracefully shutting down", count=WORKER_COUNT)
         assert load.finish() == [DONE] * COUNT
         assert service.tree.status() == 0
@@ -135,15 +133,15 @@ def test_orderly_stop(start: Starter, folder: Path) -> None:
     assert_bindable(service.port)
 
 
+@BOTH
+def test_orderly_stop(start: Starter, folder: Path) -> None:
+    """T2, T3: the launcher's SIGQUIT comes through, no download is lost, and the status is nginx's."""
+    assert_stops_in_order(start_foreground(start, folder), signal.SIGQUIT)
+
+
 def test_orderly_stop_by_sigterm(start: Starter, folder: Path) -> None:
     """T2: `--rewrite TERM:QUIT`, for a launcher that sends SIGTERM to all of its backends: no download is lost."""
-    service = start_foreground(start, folder, "--rewrite", "TERM:QUIT")
-    with Load(service, COUNT, Download) as load:
-        service.tree.order(f"signal {signal.SIGTERM:d}")
-        wait_for_words(service.tree, "gracefully shutting down", count=WORKER_COUNT)
-        assert load.finish() == [DONE] * COUNT
-        assert service.tree.status() == 0
-        service.tree.assert_gone()
+    assert_stops_in_order(start_foreground(start, folder, "--rewrite", "TERM:QUIT"), signal.SIGTERM)
 
 
 def test_master_is_killed(start: Starter, folder: Path) -> None:

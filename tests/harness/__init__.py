@@ -11,6 +11,21 @@ What a test needs comes from two fixtures (conftest.py):
                 tree.launcher.kill()            # SIGKILL; also tree.wrapper, tree.backend, tree.supervisors
                 tree.assert_gone()              # end-of-file on the tree pipe, every pidfd, ECHILD
 
+The words after `start` are a small language (`roles`), and say who the backend is and what it starts first::
+
+                start("reporter", "exit=15", "code=3", "child=setsid:reporter[exit=18]")
+
+                reporter                        # the backend: it says on the tree pipe each signal that it gets
+                exit=15 code=3                  # ... and on SIGTERM (15) it exits with status 3
+                child=...                       # before it is ready it starts this, and waits until that is ready
+                setsid:                         # ... in a session of its own (group: in a group of its own;
+                                                #     double: forked twice, so orphaned; nothing: like any child)
+                reporter[exit=18]               # ... another reporter, with its own options in the brackets: it
+                                                #     ends on SIGCONT (18), the second signal of an ending
+
+`ATTACHED`, `DETACHED` and `FAMILY` are lists of such children. Numbers are Linux's (`kill -l`). Players at a terminal
+and scripts have orders of their own: `terminal_player`, `scripts`.
+
 The pieces, one module each:
 
 `started`   `Started`, which a test calls `tree`: the four processes, what they say (`voice`), what the launcher saw
@@ -25,8 +40,11 @@ The pieces, one module each:
 `seccomp`   a real filter that makes the kernel deny named system calls, as a command prefix.
 `faulty`    a pdwrap in which something fails, or somebody is lost, at a named place (fixture ``faulty``).
 `foreign`   launchers that are programs of their own, in Python, Go and Node.
+`freezer`   what no SIGKILL ends before it is thawed.
+`scripts`   shell scripts that say ``pdwrap --``, run with these words and without.
 `containers`, `pty_session`, `terminal_player`  what runs in a pid namespace, and at a terminal.
-`fakes`, `fakes_sidecar`, `kinship`, `forked`   for tests of a part: doubles, a made-up process tree, a child.
+`fakes`, `fakes_sidecar`, `kinship`, `forked`   for tests of a part: doubles, a made-up process tree, a child; whether
+            doubles are like what they double, `doubles` asks.
 
 Every role holds the write end of the tree pipe, so its end-of-file proves that all of them are gone. The test process
 is a child subreaper: what a tree loses falls to us, and after each test a fixture fails if anything did.

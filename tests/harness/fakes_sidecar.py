@@ -123,8 +123,8 @@ class FakeMembers:
         return len(self._all)
 
 
-class FakeMarks:
-    """In the place of `marks.SidecarPipes`.
+class FakeSidecarPipes:
+    """In the place of `sidecar_pipes.SidecarPipes`.
 
     Attributes:
         asked: the first signal has been sent; `finished`: the tree has been ended.
@@ -169,7 +169,7 @@ class Drive:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock, self.launcher, self.log, self.script = Clock(), FakeLauncher(), FakeLog(), Script()
         self.members = FakeMembers(BACKEND)
-        self.marks = FakeMarks(self.members)
+        self.pipes = FakeSidecarPipes(self.members)
         self.said: list[str] = []
         self.closed: list[int] = []
         monkeypatch.setattr(procfs, "name", lambda _pid: "server")
@@ -180,9 +180,9 @@ class Drive:
         settings.grace = GRACE
         watch: Any = self.launcher
         members: Any = self.members
-        marks: Any = self.marks
+        pipes: Any = self.pipes
         actions = SidecarActions(settings, watch, members, self.log, self.clock)
-        actions.pipes = marks
+        actions.pipes = pipes
         actions.mate = MATE
         self.sidecar = Sidecar(actions, watch)
         monkeypatch.setattr(self.sidecar, "_wait", self.wait)

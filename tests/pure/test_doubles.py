@@ -15,7 +15,7 @@ from pdwrap.fork_mode import children
 from pdwrap.launcher import Launcher
 from tests.harness import doubles
 from tests.harness.fakes import Clock, FakeLauncher, FakeTree
-from tests.harness.fakes_sidecar import BACKEND, FakeMarks, FakeMember, FakeMembers
+from tests.harness.fakes_sidecar import BACKEND, FakeMember, FakeMembers, FakeSidecarPipes
 
 #: A double, what it doubles, and the names that are for the test alone.
 DOUBLES: dict[str, tuple[Callable[[], object], type | ModuleType, list[str]]] = {
@@ -31,7 +31,7 @@ DOUBLES: dict[str, tuple[Callable[[], object], type | ModuleType, list[str]]] = 
         Members,
         ["alive", "sent", "below", "grouped", "looked", "adopted", "kills", "on_kill", "add"],
     ),
-    "SidecarPipes": (lambda: FakeMarks(FakeMembers(BACKEND)), SidecarPipes, ["asked", "finished", "passed"]),
+    "SidecarPipes": (lambda: FakeSidecarPipes(FakeMembers(BACKEND)), SidecarPipes, ["asked", "finished", "passed"]),
 }
 
 

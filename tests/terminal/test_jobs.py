@@ -38,6 +38,12 @@ def finish(session: Shell, *processes: Process) -> None:
     session.leave()
 
 
+def wait_stopped(outermost: Process, player: Process) -> None:
+    """Wait until the player has stopped, and with it the process that the shell knows."""
+    player.wait_stopped()
+    outermost.wait_stopped()
+
+
 def states(*processes: Process) -> str:
     """Their states (proc(5))."""
     return "".join(stat(process.pid)[0] for process in processes)
@@ -76,8 +82,7 @@ def test_stop_and_background(command: Command) -> None:
         assert session.fence(outermost) == [CONT]
         assert session.foreground == group
         session.order("read")
-        player.wait_stopped()
-        outermost.wait_stopped()
+        wait_stopped(outermost, player)
         assert session.foreground == group
         session.type("fg")
         session.keys("typed\n")
@@ -94,8 +99,7 @@ def test_background_reads_after_fg(command: Command) -> None:
         assert session.at_prompt() == 0
         assert session.foreground == group
         session.order("read")
-        player.wait_stopped()
-        outermost.wait_stopped()
+        wait_stopped(outermost, player)
         assert session.foreground == group
         session.type("fg")
         session.keys("typed\n")
@@ -129,8 +133,7 @@ def test_brought_to_foreground_then_stopped(command: Command) -> None:
     with job_control() as session:
         group = session.foreground
         outermost, player = start(session, command, f"catch {CONT}", "read", after=" &")
-        player.wait_stopped()
-        outermost.wait_stopped()
+        wait_stopped(outermost, player)
         session.at_prompt()
         for word in ("one", "two", "three"):
             session.type("fg")
@@ -144,8 +147,7 @@ def test_brought_to_foreground_then_stopped(command: Command) -> None:
             session.type("bg")
             session.hear("b", "got", str(CONT))
             session.order("read")
-            player.wait_stopped()
-            outermost.wait_stopped()
+            wait_stopped(outermost, player)
             assert session.foreground == group
         session.type("fg")
         session.keys("last\n")
@@ -153,40 +155,45 @@ def test_brought_to_foreground_then_stopped(command: Command) -> None:
         finish(session, outermost, player)
 
 
+def start_job_that_reads_on(session: Shell, command: Command, *orders: str) -> Process:
+    """Start a background job of the player and, after it, a line that the same job reads and says; give the player."""
+    session.type(f"{{ {command.line('b', *orders)}; read line; echo job $line >&{VOICE}; }} &")
+    return Process(session.started())
+
+
+def read_one_after_the_other(session: Shell, *, exits: bool) -> None:
+    """The player reads a line, and when it has gone (by itself: *exits*) the rest of its job reads the next one."""
+    session.keys("one\n")
+    assert session.hear("b", "line") == ["one"]
+    if not exits:
+        session.order("exit 0")
+    session.keys("two\n")
+    assert session.hear("job") == ["two"]
+    session.at_prompt()
+    session.leave()
+
+
 def test_terminal_is_given_back(command: Command) -> None:
     """T2: what follows in a job that was brought to the foreground reads the terminal after the backend has ended."""
     with job_control() as session:
-        session.type(f"{{ {command.line('b')}; read line; echo job $line >&{VOICE}; }} &")
-        player = session.started()
-        group = os.getpgid(command.outermost(player).pid)
+        player = start_job_that_reads_on(session, command)
+        group = os.getpgid(command.outermost(player.pid).pid)
         session.type("fg")
         session.wait_foreground(group)
         session.order("read")
-        session.keys("one\n")
-        assert session.hear("b", "line") == ["one"]
-        session.order("exit 0")
-        session.keys("two\n")
-        assert session.hear("job") == ["two"]
-        session.at_prompt()
-        session.leave()
+        read_one_after_the_other(session, exits=False)
 
 
 def test_reading_stops_the_whole_job(command: Command) -> None:
     """T2: SIGTTIN stops the job around the backend too, so that the shell knows, and `fg` continues it."""
     with job_control() as session:
-        session.type(f"{{ {command.line('b', 'read', 'exit 0')}; read line; echo job $line >&{VOICE}; }} &")
-        player = Process(session.started())
+        player = start_job_that_reads_on(session, command, "read", "exit 0")
         player.wait_stopped()
         command.outermost(player.pid).wait_stopped()
         session.type("wait %1")  # returns at once for a job that bash has seen stop
         assert session.at_prompt() == 128 + signal.SIGTTIN
         session.type("fg")
-        session.keys("one\n")
-        assert session.hear("b", "line") == ["one"]
-        session.keys("two\n")
-        assert session.hear("job") == ["two"]
-        session.at_prompt()
-        session.leave()
+        read_one_after_the_other(session, exits=True)
 
 
 def test_writing_from_the_background(command: Command) -> None:
@@ -194,8 +201,7 @@ def test_writing_from_the_background(command: Command) -> None:
     with job_control() as session:
         session.type("stty tostop")
         outermost, player = start(session, command, "write from the background", after=" &")
-        player.wait_stopped()
-        outermost.wait_stopped()
+        wait_stopped(outermost, player)
         session.at_prompt()
         assert "from the background" not in session.look().replace("'write from the background'", "")
         session.type("fg")
@@ -223,8 +229,7 @@ def test_stopped_job_is_killed(command: Command) -> None:
     with job_control() as session:
         outermost, player = start(session, command, after=" &")
         session.type("kill -TSTP %1")
-        player.wait_stopped()
-        outermost.wait_stopped()
+        wait_stopped(outermost, player)
         assert session.at_prompt() == 0
         session.type("set -o notify; kill %1")
         assert outermost.is_dead()

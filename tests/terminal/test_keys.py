@@ -37,11 +37,15 @@ def under_bash(words: list[str]) -> Iterator[PtySession]:
         session.leave()
 
 
+def not_minding_keys(words: list[str]) -> str:
+    """Make a script of a command."""
+    return f"trap : INT QUIT; {shlex.join(words)}; exit 0"
+
+
 @contextmanager
 def under_script(words: list[str]) -> Iterator[PtySession]:
     """A command of a dash script, which itself does not mind the keys."""
-    script = f"trap : INT QUIT; {shlex.join(words)}; exit 0"
-    with terminal(["dash", "-c", script]) as session:
+    with terminal(["dash", "-c", not_minding_keys(words)]) as session:
         yield session
         assert session.status() == 0
         session.assert_gone()
@@ -50,8 +54,7 @@ def under_script(words: list[str]) -> Iterator[PtySession]:
 @contextmanager
 def under_job_script(words: list[str]) -> Iterator[PtySession]:
     """A command of a bash script that is a job of an interactive bash."""
-    script = f"trap : INT QUIT; {shlex.join(words)}; exit 0"
-    with under_bash(["bash", "-c", script]) as session:
+    with under_bash(["bash", "-c", not_minding_keys(words)]) as session:
         yield session
 
 

@@ -57,26 +57,27 @@ def leader(script: str) -> Iterator[PtySession]:
 SETTINGS = pytest.mark.parametrize("setting", [typed, job, leader])
 
 
+def assert_less_reads(session: PtySession) -> None:
+    """``less``, at the end of a pipeline whose beginning is player b, reads the terminal while that one runs."""
+    session.hear("less", "ready")
+    for word in ("one", "two"):
+        session.keys(f"{word}\n")
+        assert session.hear("less", "line") == [word]
+    session.order("exit 0")
+
+
 @SETTINGS
 def test_pipeline_keeps_the_keyboard(command: Command, setting: Setting) -> None:
     """T2: ``pdwrap -- x | less``: what stands behind the pipe reads the terminal while the backend runs."""
     with setting(f"{command.line('b')} | {shlex.join([*PLAYER, 'less', 'tty', 'tty', 'exit 0'])}") as session:
-        session.hear("less", "ready")
-        for word in ("one", "two"):
-            session.keys(f"{word}\n")
-            assert session.hear("less", "line") == [word]
-        session.order("exit 0")
+        assert_less_reads(session)
 
 
 @SETTINGS
 def test_end_of_a_pipeline_keeps_the_keyboard(command: Command, setting: Setting) -> None:
     """T2: ``x | pdwrap -- less``: the backend reads the terminal while its standard input is a pipe."""
     with setting(f"{shlex.join([*PLAYER, 'x'])} | {command.line('less', 'tty', 'tty', 'exit 0')}") as session:
-        session.hear("less", "ready")
-        for word in ("one", "two"):
-            session.keys(f"{word}\n")
-            assert session.hear("less", "line") == [word]
-        session.order("exit 0")
+        assert_less_reads(session)
 
 
 @SETTINGS
