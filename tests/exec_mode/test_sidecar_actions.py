@@ -74,7 +74,7 @@ def test_killing_is_bounded(drive: Drive) -> None:
 
 
 def test_first_signal_is_the_marks_business(drive: Drive) -> None:
-    """E3: the pipes send it, once; a SIGCONT after it, and no leftover signal to the backend later."""
+    """E3: the first pipe sends it, once; a SIGCONT after it, and no leftover signal to the backend later."""
     drive.actions.first_signal(NOW)
     drive.members.add(WORKER)
     drive.actions.ask_leftovers(NOW)
