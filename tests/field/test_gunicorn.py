@@ -1,4 +1,4 @@
-"""gunicorn as a daemon, whose workers each have a request in flight; in the foreground: `test_web_servers`."""
+"""gunicorn as a daemon, whose workers each have a request in flight, and replacing itself; else: `test_web_servers`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Starter
+from tests.harness import Starter, children, wait_until
 
-from .daemons import assert_ended_with_starter, assert_out_of_reach, start_kept
+from .daemons import assert_ended_with_starter, assert_out_of_reach, pid_in, start_kept
 from .load import DONE, HeldPost, Load, wait_for_words
-from .service import assert_bindable, free_port
+from .service import LOADING, Service, assert_bindable, free_port
 from .web_servers import TERM_SEEN, WORKER_COUNT, gunicorn
 
 COUNT = WORKER_COUNT
@@ -55,3 +55,19 @@ def test_daemon_is_stopped(start: Starter, tmp_path: Path) -> None:
 def test_daemon_is_out_of_reach(start: Starter, tmp_path: Path) -> None:
     """Exec mode does not reach what has detached itself: use fork mode for `gunicorn -D`."""
     assert_out_of_reach(start, *daemon(tmp_path))
+
+
+def test_master_that_replaces_itself(start: Starter, tmp_path: Path) -> None:
+    """E1, E2, T2: after SIGUSR2 and SIGQUIT the new master is a leftover; `--leftovers wait` stays with it."""
+    port, pid_file = free_port(), tmp_path / "pid"
+    service = Service(start, gunicorn(port, "--pid", str(pid_file)), port, options=["--leftovers", "wait", *SHORT])
+    old = service.tree.hold(pid_in(pid_file))
+    service.tree.wrapper.signal(signal.SIGUSR2)
+    new = pid_in(tmp_path / "pid.2")
+    service.tree.wrapper.signal(signal.SIGQUIT)
+    assert old.is_dead()
+    (inner,) = children(service.tree.wrapper.pid)
+    wait_until(lambda: children(inner) == [new], lambda: f"{children(inner)} are left, not {new} alone", LOADING)
+    service.connect().close()
+    service.hold_family()
+    service.assert_gone_with_launcher()
