@@ -184,7 +184,7 @@ class Log:
         """Say that the tree is being ended: why, whom, how.
 
         Args:
-            reason: `launcher-died`, `lifeline-closed`, `leftovers`, `supervisor-lost`, `outer-lost`.
+            reason: `launcher-died`, `lifeline-closed`, `leftovers`, `stop-overdue`, `supervisor-lost`, `outer-lost`.
             launcher: pid and name of the launcher, or of the member of its chain that died.
             backend: pid and name of the backend.
             signal_name: the first signal.
@@ -201,6 +201,7 @@ class Log:
             "launcher-died": f"launcher {_people([launcher])} died: ending {who} {how}{meant}",
             "lifeline-closed": f"lifeline closed: ending {who} {how}",
             "leftovers": f"{who} exited and left {left} {how}; a daemon? --leftovers wait",
+            "stop-overdue": f"{who} was asked to end, and has not within --stop-grace: ending it {how}",
             "supervisor-lost": f"a supervisor was lost: ending {who} {how}",
             "outer-lost": f"the outer supervisor was lost: ending {who} {how}",
         }[reason]

@@ -244,6 +244,7 @@ def statuses(text: str) -> frozenset[int]:
     return found
 
 
+FOR_EVER = float("inf")
 NO_RULES: dict[int, int] = {}
 NO_STATUSES: frozenset[int] = frozenset()
 _DURATION = "a duration like 5s, 500ms or 1m30s, or a number of seconds"

@@ -110,6 +110,17 @@ class Settings:
         variable="PDWRAP_GRACE",
         help="from it to SIGKILL; 5s",
     )
+    #: Seconds from a forwarded SIGTERM, or first signal, to SIGKILL for the whole tree, the launcher living.
+    stop_grace = Option(
+        option.FOR_EVER,
+        option.DURATION,
+        group=ENDING,
+        words=("--stop-grace",),
+        metavar="DURATION",
+        variable="PDWRAP_STOP_GRACE",
+        fork_only=_DIRECT,
+        help="from a forwarded SIGTERM to SIGKILL; none",
+    )
     #: `end`, `wait` or `leave`.
     leftovers = Option(
         "end",

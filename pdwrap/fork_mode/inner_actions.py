@@ -79,8 +79,12 @@ class InnerActions:
         self.tree.signal(event.number, ends=event.ends)
 
     def set_deadline(self, _event: Event) -> None:
-        """One deadline for all: the grace from now."""
-        self.deadline = self.now() + self.settings.grace
+        """One deadline for all: the grace from now. One that runs already is not put off."""
+        self._end_by(self.now() + self.settings.grace)
+
+    def set_stop_deadline(self, _event: Event) -> None:
+        """The same for a tree that was asked to end by a forwarded signal: `--stop-grace`, which may be for ever."""
+        self._end_by(self.now() + self.settings.stop_grace)
 
     def report_ending(self, event: Cause) -> None:
         """Tell the outer: it sees neither a farther launcher nor a lifeline nor a sweep."""
@@ -153,6 +157,9 @@ class InnerActions:
     def continue_outer(self) -> None:
         """Continue the outer, which stops when the backend is stopped, or may have been stopped by somebody."""
         self._signal_outer(signals.SIGCONT)
+
+    def _end_by(self, deadline: float) -> None:
+        self.deadline = deadline if self.deadline is None else min(deadline, self.deadline)
 
     def _send_backend(self, number: int) -> None:
         if self.status is None:  # from its end on, its number may be another's (N3)

@@ -22,6 +22,7 @@ from pdwrap.fork_mode.inner_table import (
     LateTermination,
     OuterFollowed,
     OuterKilled,
+    StopOverdue,
     TerminationReceived,
     inner_table,
 )
@@ -249,7 +250,7 @@ class Inner:
     def _take_time(self, ready: "set[int]") -> None:
         if self.actions.deadline is not None and self.actions.now() >= self.actions.deadline:
             self.actions.deadline = None
-            self.life.feed(DeadlinePassed())
+            self.life.feed(StopOverdue() if self.actions.began is None else DeadlinePassed())
         elif self.life.state == KILLING and not ready:
             self.life.feed(KillStalled())
         if self.recheck_until:

@@ -51,6 +51,15 @@ class LateTermination(Event):
     __slots__ = ()
 
 
+class StopOverdue(Cause):
+    """The tree was asked to end by a forwarded signal, the launcher lives, and the deadline has passed."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("stop-overdue")
+
+
 class OuterKilled(Cause):
     """The outer is lost while the launcher lives: the caller has killed what it knows of us, and counts it as dead."""
 
@@ -83,7 +92,7 @@ INNER: "Table" = {
     ),
     RUNNING: row(
         on(SignalReceived, RUNNING, Do.forward),
-        on(TerminationReceived, TERM_FORWARDED, Do.forward),
+        on(TerminationReceived, TERM_FORWARDED, Do.forward, Do.set_stop_deadline),
         on(ChildReaped, RUNNING),
         on(OuterFollowed, RUNNING),  # the launcher's own death is about to be seen
         on(LauncherDied, ENDING, *_ASK_BACKEND),
@@ -97,13 +106,15 @@ INNER: "Table" = {
         on(ChildReaped, TERM_FORWARDED),
         on(OuterFollowed, TERM_FORWARDED),  # the launcher's own death is about to be seen
         on(LauncherDied, ENDING, *_WAIT_FOR_BACKEND),
+        on(StopOverdue, KILLING, *_KILL_AT_ONCE),
         on(OuterKilled, KILLING, *_KILL_AT_ONCE),
         on(BackendExited, SWEEPING, *_ASK_LEFTOVERS),
         on(TreeEmpty, DONE, Do.report_done),
     ),
     AWAITING_LEFTOVERS: row(
         on(SignalReceived, AWAITING_LEFTOVERS, Do.forward_to_leftovers),
-        on(TerminationReceived, AWAITING_LEFTOVERS, Do.forward_to_leftovers),
+        on(TerminationReceived, AWAITING_LEFTOVERS, Do.forward_to_leftovers, Do.set_stop_deadline),
+        on(StopOverdue, KILLING, *_KILL_AT_ONCE),
         on(ChildReaped, AWAITING_LEFTOVERS),
         on(OuterFollowed, AWAITING_LEFTOVERS),  # the launcher's own death is about to be seen
         on(LauncherDied, SWEEPING, *_ASK_LEFTOVERS),

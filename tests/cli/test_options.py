@@ -32,6 +32,8 @@ GOOD: list[tuple[str, str, object]] = [
     ("grace", "1h15m30.5s", 4530.5),
     ("grace", "500ms", 0.5),
     ("grace", "2\N{MICRO SIGN}s", 2e-6),
+    ("stop_grace", "10s", 10.0),
+    ("stop_grace", "0", 0.0),
     ("parent", "1", 1),
     ("parent", "4194304", 4194304),
     ("parent", "local-ai", "local-ai"),
@@ -70,6 +72,7 @@ BAD: list[tuple[str, str]] = [
         for text in ("", "TERMINATE", "0", "65", "-15", "STOP", "CHLD", "17", "CONT", "RTMAX+1", "_DFL")
     ],
     *[("grace", text) for text in ("", "-1s", "5 s", "five", "1d", "inf", "3000000h", "\N{ARABIC-INDIC DIGIT FIVE}")],
+    *[("stop_grace", text) for text in ("", "-1s", "never")],
     *[("parent", text) for text in ("", " 1", "name ", "99999999999")],
     *[("lifeline", text) for text in ("", "-1", "three", "2147483648", "\N{SUPERSCRIPT TWO}", " 3")],
     *[("watch", text) for text in ("", "polling", "2", "disabled")],
@@ -113,6 +116,7 @@ def test_defaults() -> None:
         "parent": None,
         "rewrite": {},
         "signal": TERM,
+        "stop_grace": float("inf"),
         "success": frozenset(),
         "verbosity": 0,
         "watch": "auto",
@@ -233,7 +237,13 @@ def test_what_is_said_twice_is_no_contradiction(arguments: list[str]) -> None:
 
 
 #: What means something in fork mode alone: setting, text.
-FORK_ONLY = [("leftovers", "wait"), ("leftovers", "leave"), ("rewrite", "TERM:INT"), ("success", "3")]
+FORK_ONLY = [
+    ("stop_grace", "3s"),
+    ("leftovers", "wait"),
+    ("leftovers", "leave"),
+    ("rewrite", "TERM:INT"),
+    ("success", "3"),
+]
 
 
 def test_what_is_for_fork_mode_alone() -> None:

@@ -15,7 +15,7 @@ from pdwrap.linux import signals
 from pdwrap.options import Settings
 from tests.harness.fakes import Clock, FakeLauncher, FakeLog, FakeTree, Script, Step, together
 
-TERM, CONT, KILL, USR1, CHLD = 15, 18, 9, 10, 17
+TERM, CONT, KILL, USR1, CHLD, HUP = 15, 18, 9, 10, 17, 1
 OUTER, BACKEND, WORKER, ORPHAN = 50, 60, 61, 62
 
 
@@ -236,3 +236,61 @@ def test_a_backend_that_ends_by_itself(drive: Make) -> None:
     assert d.log.said == []
     assert d.reports.receive() == [["done", "139"]]
     assert (OUTER, CHLD) in [(pid, number) for pid, number, _at in d.tree.sent], "a report pokes the outer"
+
+
+def test_a_stop_that_takes_too_long(drive: Make) -> None:
+    """`--stop-grace`: from a forwarded SIGTERM on the tree has that long, though the launcher lives."""
+    d = drive(stop_grace=2.0)
+    d.run(
+        d.forward(TERM),
+        d.later(1.5),
+        d.forward(TERM),  # asked again: the deadline is not put off
+        d.later(0.4),
+        d.later(0.2),
+        d.end(BACKEND, KILL),
+    )
+    assert d.sent == [(BACKEND, TERM, 0.0), (BACKEND, TERM, 1.5), (BACKEND, KILL, pytest.approx(2.1))]
+
+
+def test_a_stop_is_for_ever_without_it(drive: Make) -> None:
+    """Without it a launcher that asks and waits, waits."""
+    d = drive()
+    d.run(d.forward(TERM), d.later(1e6), d.end(BACKEND))
+    assert d.sent == [(BACKEND, TERM, 0.0)]
+
+
+@pytest.mark.parametrize(("stop", "killed"), [(3.0, 3.0), (60.0, 6.0)])
+def test_the_earlier_deadline_counts(drive: Make, stop: float, killed: float) -> None:
+    """E3: the launcher dies after it asked: its death starts the grace, and puts off nothing."""
+    d = drive(stop_grace=stop, grace=5.0)
+    d.run(
+        d.forward(TERM),
+        d.later(1.0),
+        d.launcher.die,
+        d.later(killed - 1.0),
+        d.end(BACKEND, KILL),
+    )
+    assert d.sent[0] == (BACKEND, TERM, 0.0)
+    assert d.sent[-1] == (BACKEND, KILL, killed)
+    assert [number for _pid, number, _at in d.sent].count(TERM) == 1
+
+
+def test_leftovers_have_the_same_deadline(drive: Make) -> None:
+    """What a backend that was asked to end leaves behind has what is left of the time, not a grace of its own."""
+    d = drive(stop_grace=3.0, grace=60.0)
+    d.run(d.forward(TERM), d.later(1.0), d.end(BACKEND, 0, WORKER), d.later(2.0), d.end(WORKER, KILL))
+    assert (WORKER, KILL, 3.0) in d.sent
+
+
+def test_leftovers_that_are_waited_for_have_it_as_well(drive: Make) -> None:
+    """`--leftovers wait`: the deadline is the tree's, whoever of it is left."""
+    d = drive(stop_grace=3.0, leftovers="wait")
+    d.run(d.forward(TERM), d.later(1.0), d.end(BACKEND, 0, WORKER), d.later(2.0), d.end(WORKER, KILL))
+    assert (WORKER, KILL, 3.0) in d.sent
+
+
+def test_another_signal_starts_no_deadline(drive: Make) -> None:
+    """A reload, a Ctrl-C: nothing that asks to end by SIGTERM or `--signal`."""
+    d = drive(stop_grace=1.0)
+    d.run(d.forward(HUP), d.later(100.0), d.end(BACKEND))
+    assert d.sent == [(BACKEND, HUP, 0.0)]

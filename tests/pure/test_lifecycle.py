@@ -24,6 +24,7 @@ from pdwrap.fork_mode.inner_table import (
     INNER,
     TERM_FORWARDED,
     OuterKilled,
+    StopOverdue,
     TerminationReceived,
     inner_table,
 )
@@ -60,7 +61,7 @@ EXPECTED_INNER: dict[str, dict[str, str]] = {
     },
     "running": {
         "signal received": "forward -> running",
-        "termination received": "forward -> term forwarded",
+        "termination received": "forward set_stop_deadline -> term forwarded",
         "child reaped": "-> running",
         "launcher died": "set_deadline first_signal report_ending announce -> ending",
         "outer killed": "set_kill_deadline kill report_ending report_killing announce_kill -> killing",
@@ -73,6 +74,7 @@ EXPECTED_INNER: dict[str, dict[str, str]] = {
         "termination received": "forward -> term forwarded",
         "child reaped": "-> term forwarded",
         "launcher died": "set_deadline continue_backend report_ending announce -> ending",
+        "stop overdue": "set_kill_deadline kill report_ending report_killing announce_kill -> killing",
         "outer killed": "set_kill_deadline kill report_ending report_killing announce_kill -> killing",
         "outer followed": "-> term forwarded",
         "backend exited": "set_deadline ask_leftovers report_ending announce -> sweeping",
@@ -80,7 +82,8 @@ EXPECTED_INNER: dict[str, dict[str, str]] = {
     },
     "awaiting leftovers": {
         "signal received": "forward_to_leftovers -> awaiting leftovers",
-        "termination received": "forward_to_leftovers -> awaiting leftovers",
+        "termination received": "forward_to_leftovers set_stop_deadline -> awaiting leftovers",
+        "stop overdue": "set_kill_deadline kill report_ending report_killing announce_kill -> killing",
         "child reaped": "-> awaiting leftovers",
         "launcher died": "set_deadline ask_leftovers report_ending announce -> sweeping",
         "outer killed": "set_kill_deadline kill report_ending report_killing announce_kill -> killing",
@@ -396,5 +399,5 @@ def test_a_cause_says_why() -> None:
     """What an ending begins with has a reason, in the words of the lines that tell of it."""
     causes = {kind for kind in [*kinds(INNER), *kinds(SIDECAR)] if issubclass(kind, Cause)}
     reasons = {event.reason for kind in causes if isinstance(event := happen(kind), Cause)}
-    assert causes == {LauncherDied, BackendExited, OuterKilled}
-    assert reasons == {"launcher-died", "leftovers", "outer-lost"}
+    assert causes == {LauncherDied, BackendExited, OuterKilled, StopOverdue}
+    assert reasons == {"launcher-died", "leftovers", "outer-lost", "stop-overdue"}

@@ -70,6 +70,9 @@ REASONS = {
     "lifeline-closed": "pdwrap: lifeline closed: ending server (pid 42) with SIGTERM, grace 5s\n",
     "leftovers": "pdwrap: server (pid 42) exited and left 3 processes behind: ending them with SIGTERM, grace 5s; "
     "a daemon? --leftovers wait\n",
+    "stop-overdue": (
+        "pdwrap: server (pid 42) was asked to end, and has not within --stop-grace: ending it with SIGTERM, grace 5s\n"
+    ),
     "supervisor-lost": "pdwrap: a supervisor was lost: ending server (pid 42) with SIGTERM, grace 5s\n",
     "outer-lost": "pdwrap: the outer supervisor was lost: ending server (pid 42) with SIGTERM, grace 5s\n",
 }
