@@ -82,12 +82,14 @@ def _run(settings: options.Settings, command: "list[str]", first_parent: int) ->
     if sys.platform != "linux":
         raise Refusal("pdwrap needs Linux: no subreaper, so nothing could be promised for a tree; nothing was started")
     # Not before: other systems lack what these need.
-    from pdwrap import lifeline
     from pdwrap.ancestry import find_launcher
     from pdwrap.inherited import Inherited
     from pdwrap.linux import descriptors
 
-    lifeline.check(settings)
+    if settings.lifeline is not None:
+        from pdwrap import lifeline  # only where there is one
+
+        lifeline.check(settings)
     descriptors.hold_standard()
     log = messages.Log(settings, settings.name or os.path.basename(command[0]))
     inherited = Inherited()

@@ -50,6 +50,8 @@ install_into() {
         make_empty "$1" || return
     fi
     pip_install "$1" -e "$2" || return
+    # Python before 3.12 puts it into each environment, and its .pth file takes 0.9 ms of each start (a start: 14).
+    quietly "$1/bin/python" -I -m pip uninstall --quiet --yes --disable-pip-version-check setuptools || return
     # Compiled now, whatever the environment says: -B or PYTHONDONTWRITEBYTECODE would make every start slow.
     quietly "$1/bin/python" -I -m compileall -q pdwrap || return
     cp -- pyproject.toml "$1/new" && touch -r pyproject.toml "$1/new" && mv -f -- "$1/new" "$1/ready"

@@ -13,7 +13,7 @@ sidecar dies before it stands, end-of-file on the pipe says so, and nothing is s
 import os
 from select import POLLIN, poll
 
-from pdwrap import lifeline, messages
+from pdwrap import messages
 from pdwrap.backend import become
 from pdwrap.exec_mode import sidecar_start
 from pdwrap.exec_mode.members import Members
@@ -54,7 +54,7 @@ def run(
         raise Refusal("as PID 1 the backend cannot be killed from inside its namespace: use --fork")
     if launcher.pid or settings.lifeline is not None:
         _start_sidecar(settings, launcher, log)
-        if launcher.is_dead() or lifeline.is_closed(settings.lifeline):
+        if _is_lost(launcher, settings):
             os._exit(OWN_FAILURE)  # nothing is started; the sidecar has seen it too, and speaks
     become(command, inherited)
 
@@ -114,6 +114,14 @@ def _fork_sidecar(actions: SidecarActions, launcher: Launcher, ready: int, kept:
         sidecar_start.run_sidecar(actions, launcher, ready, kept, helper_ends)
 
 
+def _is_lost(launcher: Launcher, settings: "Settings") -> bool:
+    if launcher.is_dead() or settings.lifeline is None:
+        return launcher.is_dead()
+    from pdwrap import lifeline  # only where there is one
+
+    return lifeline.is_closed(settings.lifeline)
+
+
 def _hear(stands: int, settings: "Settings", launcher: Launcher) -> bytes | None:
     """Read what the sidecar says; None where the launcher has died, and somebody has stopped it (E4)."""
     waiting = poll()
@@ -125,6 +133,6 @@ def _hear(stands: int, settings: "Settings", launcher: Launcher) -> bytes | None
             watched.register(descriptor, POLLIN)
         watched.poll()
     while not waiting.poll(int(PATIENCE * 1000)):
-        if launcher.is_dead() or lifeline.is_closed(settings.lifeline):
+        if _is_lost(launcher, settings):
             return None
     return os.read(stands, messages.LONGEST_TEXT)

@@ -7,7 +7,6 @@ it. Nothing tells us of the foreground earlier: `fg` on a running job sends no S
 
 import os
 
-from pdwrap.fork_mode.waker import start_waker
 from pdwrap.launcher import Launcher
 from pdwrap.linux import signals, terminal
 
@@ -76,8 +75,10 @@ class Job:
         """
         self.stop_pending = False
         try:
+            from pdwrap.fork_mode.waker import start_waker  # not on the way to the backend
+
             self.waker, on_duty = start_waker(inner, launcher)
-        except OSError:
+        except (OSError, ImportError):
             return  # better to look alive than to leave the tree
         try:
             self._stop_as_backend(self.backend_stop, goes_on)

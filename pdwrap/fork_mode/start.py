@@ -7,15 +7,19 @@
 Both are subreapers, both know the launcher, each notices the loss of the other: the inner is the outer's child, the
 outer holds the write end of the inner's command pipe.
 
-Runs in: pdwrap, which becomes the outer supervisor. Called by: `entry`. Each supervisor imports its own half after the
-fork: on two processors at once, and only what it needs.
+Runs in: pdwrap, which becomes the outer supervisor. Called by: `entry`. All is imported before the fork: an import in
+a forked child costs three times as much, since each page of the interpreter that it touches is copied (measured).
 """
 
 import os
 
 from pdwrap import messages
 from pdwrap.exit_status import OWN_FAILURE, Refusal, not_started
+from pdwrap.fork_mode import inner_start, pipes
 from pdwrap.fork_mode.children import Tree, adopt_orphans, kill_until_empty
+from pdwrap.fork_mode.job_control import Job
+from pdwrap.fork_mode.outer_actions import OuterActions
+from pdwrap.fork_mode.outer_loop import Outer
 from pdwrap.fork_mode.placement import Placement
 from pdwrap.linux import descriptors, procfs
 from pdwrap.stderr import STDERR
@@ -58,8 +62,6 @@ def run(
     # If we die here or later, the child sees end-of-file on its command pipe, and releases or leaves nothing.
     if child == 0:
         try:
-            from pdwrap.fork_mode import inner_start
-
             os.close(commands_write)  # with it open, the inner would never see its end-of-file
             inner_start.run_inner(
                 settings, command, launcher, inherited, log, me, place, (commands_read, reports_write)
@@ -91,11 +93,6 @@ def _be_outer(
     place: Placement,
     ends: tuple[int, int],
 ) -> None:
-    from pdwrap.fork_mode import pipes
-    from pdwrap.fork_mode.job_control import Job
-    from pdwrap.fork_mode.outer_actions import OuterActions
-    from pdwrap.fork_mode.outer_loop import Outer
-
     commands, reports = ends
     job = Job(shared_group=place.shared)
     outer = Outer(

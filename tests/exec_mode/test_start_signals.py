@@ -21,7 +21,7 @@ SLEEP = ["sleep", "60"]
 #: What pdwrap does between its first line and the exec, in order; and in the process that becomes a sidecar.
 STEPS = [
     place("options.read"),
-    place("lifeline.check"),
+    place("linux.descriptors.hold_standard"),
     place("inherited.Inherited.__init__"),
     place("ancestry.find_launcher"),
     place("messages.Log.watch"),
