@@ -120,6 +120,8 @@ list_missing() {
     has_program ps procps
     has_program setpriv util-linux
     has_program expect expect
+    has_program zsh zsh
+    has_program fish fish
     case "$1" in
     *" --field") ;;
     *) return 0 ;;

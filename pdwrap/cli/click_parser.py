@@ -8,7 +8,7 @@ import os
 import click
 
 from pdwrap import __version__, options
-from pdwrap.cli import hints
+from pdwrap.cli import completion, hints
 from pdwrap.exit_status import OWN_FAILURE, Refusal
 
 HELP = """Run COMMAND so that it, and all that it started, ends when the process that launched it dies.
@@ -18,7 +18,7 @@ HELP = """Run COMMAND so that it, and all that it started, ends when the process
   pdwrap --exec -- ./server               ... and keeps the pid
   pdwrap --parent local-ai -- ./run.sh    ends with the nearest local-ai above
 """
-EPILOG = "Also by variables, empty ones aside: PDWRAP_MODE=exec, PDWRAP_GRACE=30s, and so on."
+EPILOG = "Also by variables: PDWRAP_MODE=exec, PDWRAP_GRACE=30s, and so on."
 OTHERS = "And"
 FLAG = "__"  # in click's name of a flag, between the setting and the text that the flag stands for
 
@@ -87,6 +87,15 @@ def split(arguments: list[str]) -> tuple[dict[str, list[str]], list[str]]:
         params=[
             *_parameters(),
             click.Option(
+                ["--completion"],
+                metavar="|".join(completion.SHELLS),
+                type=click.Choice(completion.SHELLS),
+                is_eager=True,
+                expose_value=False,
+                callback=_completion,
+                help="print it, and exit",
+            ),
+            click.Option(
                 ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="version"
             ),
             click.Argument(["command"], nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND [ARG]..."),
@@ -123,6 +132,12 @@ def split(arguments: list[str]) -> tuple[dict[str, list[str]], list[str]]:
 def _version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's form
     if value:
         click.echo(f"pdwrap {__version__}")
+        context.exit()
+
+
+def _completion(context: click.Context, _parameter: click.Parameter, shell: str | None) -> None:
+    if shell:
+        click.echo(completion.script(shell), nl=False)
         context.exit()
 
 

@@ -28,7 +28,11 @@ def for_unknown_option(word: str) -> str:
     if word in FOREIGN:
         return FOREIGN[word]
     long = [row.words[-1] for row in options.OPTIONS if row.words]
-    long += [words[-1] for row in options.OPTIONS for words, _text, _help in row.flags] + ["--help", "--version"]
+    long += [words[-1] for row in options.OPTIONS for words, _text, _help in row.flags] + [
+        "--help",
+        "--version",
+        "--completion",
+    ]
     begun = [known for known in long if len(word) > len("--") and known.startswith(word)]
     near = sorted((_distance(word, known), known) for known in long)
     furthest = FURTHEST if len(word) >= SHORT else FURTHEST // 2
