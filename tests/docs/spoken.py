@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pdwrap
@@ -107,11 +107,11 @@ def lines() -> set[str]:
     return found
 
 
-def variables() -> set[str]:
-    """The variables of the environment that mean something to pdwrap; the tool for LocalAI has its own page."""
+def variables(files: Iterable[Path] = OWN_FILES) -> set[str]:
+    """The variables of the environment that mean something to these modules: pdwrap's own, or all of them."""
     words = {
         node.value
-        for path in OWN_FILES
+        for path in files
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
