@@ -8,6 +8,7 @@ import os
 from pdwrap.exit_status import Refusal
 from pdwrap.launcher import GONE, Launcher, Link
 from pdwrap.linux import pidfd, prctl, procfs, signals
+from pdwrap.messages import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -177,5 +178,5 @@ def _ancestor(wanted: int | str, given: str) -> tuple[int, int]:
     for pid, child in ancestors:
         if pid == wanted or (isinstance(wanted, str) and procfs.called(pid, wanted)):
             return pid, child
-    above = ", ".join(f"{procfs.name(pid)} ({pid})" for pid, _child in ancestors) or "none that can be seen"
+    above = ", ".join(f"{quoted(procfs.name(pid))} ({pid})" for pid, _child in ancestors) or "none that can be seen"
     raise Refusal(f"{given} {wanted}: not an ancestor of pdwrap (any more); its ancestors are: {above}")

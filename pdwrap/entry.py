@@ -8,6 +8,7 @@ import sys
 
 from pdwrap import messages, options
 from pdwrap.exit_status import OWN_FAILURE, Refusal, not_started
+from pdwrap.stderr import STDERR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ def _run(settings: options.Settings, command: "list[str]", first_parent: int) ->
         lifeline.check(settings)
     descriptors.hold_standard()
     log = messages.Log(settings, settings.name or os.path.basename(command[0]))
+    if settings.lifeline == STDERR and log.file is not None:
+        settings.lifeline = os.dup(STDERR)  # the file takes that number in pdwrap's own processes
     inherited = Inherited()
     launcher = find_launcher(settings, first_parent, hint=settings.mode == "fork")
     log.watch(launcher.people() if launcher.pid else [], launcher.mechanisms, settings.lifeline, launcher.why_not)

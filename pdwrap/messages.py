@@ -7,7 +7,7 @@ import os
 import time
 
 from pdwrap.lifecycle import KILL_TIME
-from pdwrap.stderr import write_line
+from pdwrap.stderr import LONGEST_LINE, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pdwrap.options import Settings
 
 LONGEST_TEXT = 400  # characters of somebody else's text in a line
+LONGEST_IN_JSON = (LONGEST_TEXT, 100, 20)  # the same, tried in turn: a letter may take twelve bytes; our words fit
 MOST_NAMED = 20  # processes named in a line
 
 
@@ -78,7 +79,12 @@ class Form:
         """Make a line that says when, and whose it is; JSON always does."""
         if not self._dump:
             return f"{now()} pdwrap[{self._pid}]: {text}"
-        return self._dump(_valid({"time": now(), "event": event, "pdwrap_pid": self._pid, **fields}))
+        head = {"time": now(), "event": event, "pdwrap_pid": self._pid}
+        for longest in LONGEST_IN_JSON:
+            line = self._dump({**head, **{key: _valid(value, longest) for key, value in fields.items()}})
+            if len(line) <= LONGEST_LINE:
+                break  # what is cut off afterwards is no JSON any more
+        return line
 
 
 def now() -> str:
@@ -87,13 +93,19 @@ def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1000):03}Z"
 
 
-def _valid(value: object) -> object:
-    """Replace lone surrogates, Python's stand-in for bytes that are no UTF-8: other readers of JSON refuse them."""
+def _valid(value: object, longest: int) -> object:
+    """Replace lone surrogates, Python's stand-in for bytes that are no UTF-8: other readers of JSON refuse them.
+
+    Args:
+        value: what is to be written.
+        longest: how many characters of a text are kept.
+
+    """
     if isinstance(value, str):
-        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in value)
+        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in value[:longest])
     if isinstance(value, list):
-        return [_valid(each) for each in value]
-    return {key: _valid(each) for key, each in value.items()} if isinstance(value, dict) else value
+        return [_valid(each, longest) for each in value]
+    return {key: _valid(each, longest) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 class Log:

@@ -130,6 +130,17 @@ def test_stderr_is_not_held(start: Starter, tmp_path: Path) -> None:
     kill_launcher(tree)
 
 
+def test_stderr_is_the_lifeline(start: Starter, tmp_path: Path, family: list[str]) -> None:
+    """E1: the lifeline is descriptor 2 itself: it still counts, though the file takes its place in pdwrap."""
+    theirs, ours = os.pipe()
+    options = ["--lifeline", "2", "--log-file", str(tmp_path / "log")]
+    tree = start("plain", *family, options=options, fds={2: theirs}, env=SHORT)
+    os.close(theirs)
+    os.close(ours)
+    tree.assert_gone()
+    assert "lifeline closed: ending " in (tmp_path / "log").read_text()
+
+
 def test_the_backend_does_not_get_it(pdwrap: list[str], tmp_path: Path) -> None:
     """T1: the file is pdwrap's own."""
     listing = "for each in /proc/self/fd/*; do readlink $each; done; true"

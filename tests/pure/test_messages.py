@@ -248,6 +248,23 @@ def test_json_is_valid_for_any_name(names: list[bytes]) -> None:
     assert json.dumps(json.loads(line), ensure_ascii=False).encode("utf-8")
 
 
+@pytest.mark.parametrize("letter", ["x", '"', "\n", "\N{GRINNING FACE}", "\udcff"])
+@pytest.mark.parametrize("length", [10, 500, 100_000])
+def test_json_stays_json_whatever_a_name_is(stderr: Take, letter: str, length: int) -> None:
+    """`--name` may be anything; a line is one object all the same, and no longer than a pipe takes whole (pipe(7))."""
+    chosen = Settings()
+    chosen.log = "json"
+    one = Log(chosen, letter * length)
+    name = letter * (15 // len(os.fsencode(letter)))  # the kernel keeps 15 bytes of one
+    people = [(number, name) for number in range(1_000_000, 1_000_030)]
+    one.ending("launcher-died", (41, name), (42, one.backend_name), "SIGTERM", 5.0, through=people)
+    one.survivors(people)
+    one.error(ValueError(letter * length))
+    lines = stderr().splitlines(keepends=True)
+    assert [told(line)["event"] for line in lines] == ["ending", "survivors", "error"]
+    assert max(map(len, lines)) <= 4096
+
+
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
