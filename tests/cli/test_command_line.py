@@ -165,3 +165,32 @@ def test_click_is_not_loaded(arguments: list[str]) -> None:
     )
     command = [sys.executable, "-I", "-c", code, *arguments]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+class Left(BaseException):
+    """The process would have ended now, with help or version."""
+
+
+def leave(_status: int) -> None:
+    """In the place of `os._exit`."""
+    raise Left
+
+
+any_words = st.lists(st.text(max_size=8) | st.sampled_from([*TAKING, *FLAGS, *VALUES, *COMMAND, "--help", "--version"]))
+
+
+@settings(deadline=None, max_examples=1000)
+@given(any_words)
+def test_any_words_are_read_or_refused(words: list[str]) -> None:
+    """T4: whatever stands on the command line, it is read, or refused in words; or it asks for help."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("os._exit", leave)
+        patched.setattr("click.echo", lambda *_arguments, **_named: None)
+        try:
+            given_texts, command = command_line.split(words) or click_parser.split(words)
+            read = options.read({}, given_texts)
+        except (Refusal, Left):
+            return
+    assert command
+    assert words[-len(command) :] == command
+    assert set(read.explicit) == set(given_texts)
