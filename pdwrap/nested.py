@@ -30,8 +30,13 @@ def is_below_another_with(variable: str, text: str) -> bool:
 def _is_pdwrap_with(pid: int, entry: bytes) -> bool:
     try:
         words = procfs.read(f"{procfs.ROOT}/{pid}/cmdline").split(b"\0")[:MOST_WORDS]
-        return any(os.path.basename(word) == b"pdwrap" for word in words) and (
+        return any(_names_pdwrap(os.path.basename(word)) for word in words) and (
             entry in procfs.read(f"{procfs.ROOT}/{pid}/environ").split(b"\0")
         )
     except OSError:
         return False
+
+
+def _names_pdwrap(program: bytes) -> bool:
+    """Tell whether a file's name is that of pdwrap, or of its single file (`pdwrap-linux-x86_64`)."""
+    return program == b"pdwrap" or program.startswith(b"pdwrap-linux-")
