@@ -34,7 +34,7 @@ while True:
 
 
 def test_executes_again(start: Starter) -> None:
-    """The backend executes other programs, time and again: it is still the same process."""
+    """E1: the backend executes other programs, time and again: it is still the same process."""
     tree = start(
         argv=shell(f'exec sh -c "exec sh -c \\"{READY}; exec sleep 60\\""'.replace("$$", "\\\\\\$\\$")), ready=True
     )
@@ -44,7 +44,7 @@ def test_executes_again(start: Starter) -> None:
 
 
 def test_calls_setsid(start: Starter) -> None:
-    """The backend leaves its session and group."""
+    """E1, E2: the backend leaves its session and group."""
     tree = start(argv=shell(f"sleep 60 & {READY}; wait"), ready=True, via=["setsid"], env=SHORT)
     assert os.getsid(tree.backend.pid) == tree.backend.pid
     tree.launcher.kill()
@@ -64,7 +64,7 @@ def test_changed_its_uid_and_has_workers(start: Starter, root: None) -> None:
 
 
 def test_is_stopped_with_its_workers(start: Starter) -> None:
-    """A stopped backend acts on its signal when it is continued; its stopped workers are as well."""
+    """E2, E3: a stopped backend acts on its signal when it is continued; its stopped workers are as well."""
     tree = start("catcher", "exit=15", "child=setsid:catcher[exit=15]", env={"PDWRAP_GRACE": "100s"})
     worker = next(each for each in tree.members if each.pid != tree.backend.pid)
     for each in (tree.backend, worker):

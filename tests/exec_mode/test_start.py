@@ -34,7 +34,7 @@ def assert_refused(outcome: Outcome, *words: str) -> None:
     [("--leftovers", "wait"), ("--leftovers", "leave"), ("--rewrite", "TERM:INT"), ("--success", "3")],
 )
 def test_meaningless_option(pdwrap: list[str], option: tuple[str, str]) -> None:
-    """An option that can mean nothing here is refused, not ignored."""
+    """T4: an option that can mean nothing here is refused, not ignored."""
     assert_refused(run([*pdwrap, *option, "--", "echo", "started"]), option[0], "exec mode", "--fork")
 
 

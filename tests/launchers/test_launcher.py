@@ -253,7 +253,7 @@ def test_find_without_the_hint(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_find_a_stranger(child: Callable[[], int]) -> None:
-    """`--parent` of who is no ancestor is refused, and names those who are."""
+    """T4: `--parent` of who is no ancestor is refused, and names those who are."""
     for stranger in (child(), "no-such-name", 4194304):
         with pytest.raises(Refusal, match=rf"--parent {stranger}: not an ancestor .* \({os.getppid()}\)"):
             ancestry.find_launcher(settings(parent=stranger), os.getppid(), hint=False)

@@ -48,7 +48,7 @@ def test_no_lifeline() -> None:
 
 
 def test_a_lifeline_that_cannot_tell() -> None:
-    """A lifeline that is not open, or whose other end could never be seen to close, is refused."""
+    """T4: a lifeline that is not open, or whose other end could never be seen to close, is refused."""
     file = os.memfd_create("lifeline")
     with pytest.raises(Refusal, match=f"--lifeline {file}: not a pipe, socket or terminal"):
         lifelines.check(lifeline(file))

@@ -88,7 +88,7 @@ def start_daemon(start: Starter, *arguments: str) -> tuple[Started, Process]:
 
 
 def test_wait(start: Starter) -> None:
-    """`--leftovers wait`: pdwrap stays, forwards to what is left, and gives the backend's status in the end."""
+    """T2, T3: `--leftovers wait`: pdwrap stays, forwards to what is left, and gives the backend's status in the end."""
     tree, left = start_daemon(start, "code=6", "child=double:reporter[exit=15]")
     tree.order(f"signal {signal.SIGUSR1}")
     tree.got(signal.SIGUSR1, left)

@@ -170,7 +170,7 @@ def full_pipe() -> tuple[int, int]:
 
 @pytest.mark.parametrize("lost", ["launcher", "wrapper", "inner", "backend"])
 def test_full_pipe_as_stderr(start: Starter, lost: str) -> None:
-    """A message that cannot be written is lost; the ending does not wait for it. The pipe's mode stays as it was."""
+    """E1, E8: a message that cannot be written is lost, and not waited for. The pipe's mode stays as it was."""
     reads, writes = full_pipe()
     tree = start("plain", *FAMILY, fds={2: writes}, env=SHORT)
     getattr(tree, lost).kill()
@@ -181,7 +181,7 @@ def test_full_pipe_as_stderr(start: Starter, lost: str) -> None:
 
 
 def test_nobody_reads_stderr(start: Starter) -> None:
-    """The reader of stderr is gone (EPIPE, SIGPIPE): the ending goes on."""
+    """E1, E8: the reader of stderr is gone (EPIPE, SIGPIPE): the ending goes on."""
     reads, writes = os.pipe()
     tree = start("plain", *FAMILY, fds={2: writes}, env=SHORT)
     os.close(writes)
@@ -191,7 +191,7 @@ def test_nobody_reads_stderr(start: Starter) -> None:
 
 
 def test_stderr_closed(start: Starter) -> None:
-    """Descriptor 2 is closed: nothing is written into whatever has got its number."""
+    """T1: descriptor 2 is closed: nothing is written into whatever has got its number."""
     tree = start("plain", *FAMILY, fds={2: CLOSED}, env=SHORT)
     tree.launcher.kill()
     tree.assert_gone()

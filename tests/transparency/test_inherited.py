@@ -15,7 +15,7 @@ SHORT = {"PDWRAP_GRACE": "0.2s"}
 
 
 def test_child_older_than_pdwrap(pdwrap: list[str], tmp_path: Path) -> None:
-    """`exec > >(tee log); exec pdwrap -- x` in bash: tee is our child; it is never signalled, never waited for."""
+    """N3: `exec > >(tee log); exec pdwrap -- x` in bash: tee is our child; it is never signalled, never waited for."""
     log = tmp_path / "log"
     script = f'exec > >(exec tee {log}); exec "$@"'
     outcome = run(["bash", "-c", script, "bash", *pdwrap, "--", "echo", "through tee"])
@@ -46,7 +46,7 @@ def test_older_child_is_not_of_the_tree(start: Starter, lost: str) -> None:
 
 
 def test_listening_socket(start: Starter) -> None:
-    """Fact: an open socket holds its port. The supervisors hold none: it is free once the backend has closed it."""
+    """T1: an open socket holds its port. The supervisors hold none: it is free once the backend has closed it."""
     server = socket.create_server(("127.0.0.1", 0))
     port = server.getsockname()[1]
     tree = start("closer", "fd=5", fds={5: server.fileno()}, launcher=["detach=5"])
@@ -58,7 +58,7 @@ def test_listening_socket(start: Starter) -> None:
 
 
 def test_inherited_pipe(start: Starter) -> None:
-    """Fact: an open end of a pipe withholds end-of-file. The supervisors hold none."""
+    """T1: an open end of a pipe withholds end-of-file. The supervisors hold none."""
     reads, writes = os.pipe()
     tree = start("closer", "fd=5", fds={5: writes}, launcher=["detach=5"])
     os.close(writes)
@@ -70,7 +70,7 @@ def test_inherited_pipe(start: Starter) -> None:
 
 
 def test_what_the_supervisors_hold(start: Starter) -> None:
-    """Of what was inherited the supervisors keep descriptor 2 alone; whatever else they have is their own."""
+    """T1: of what was inherited the supervisors keep descriptor 2 alone; whatever else they have is their own."""
     reads, writes = os.pipe()
     tree = start("plain", fds={5: reads, 6: writes, 40: writes})
     inherited = {os.readlink(f"/proc/{tree.backend.pid}/fd/{fd}") for fd in (0, 1, 5, 6, 9)}
