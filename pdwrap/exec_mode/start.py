@@ -55,7 +55,10 @@ def run(
     if launcher.pid or settings.lifeline is not None:
         _start_sidecar(settings, launcher, log)
         if _is_lost(launcher, settings):
-            os._exit(OWN_FAILURE)  # nothing is started; the sidecar has seen it too, and speaks
+            # Nothing is started. The sidecar sees it too, asks us, and says so. Were we gone before it has looked, it
+            # would take us for a backend that has ended by itself, and say nothing.
+            signals.wait({settings.signal}, PATIENCE)
+            os._exit(OWN_FAILURE)
     become(command, inherited)
 
 
