@@ -141,6 +141,12 @@ class DeadlinePassed(Event):
     __slots__ = ()
 
 
+class HalfTime(Event):
+    """Half of the grace has passed."""
+
+    __slots__ = ()
+
+
 class KillStalled(Event):
     """Something that was sent SIGKILL does not die, and may hide what is below it."""
 

@@ -108,6 +108,19 @@ class Members:
                 member.send(number)
                 member.send(signals.SIGCONT)
 
+    def ask_below(self, number: int) -> None:
+        """Send `number` and SIGCONT to what a shell or a runner keeps it from, as far as we hold it (N3)."""
+        from pdwrap import unasked  # its tables are not needed at the start
+
+        if not self.backend.alive():
+            return
+        for pid, _above in unasked.find_unasked(self.backend.pid):
+            member = self._members.get(pid)
+            if member is not None and not member.asked and member.alive():
+                member.asked = True
+                member.send(number)
+                member.send(signals.SIGCONT)
+
     def kill(self) -> None:
         """Stop, list, until nothing new appears; then kill. A stopped process forks nothing that would be missed."""
         try:

@@ -35,6 +35,7 @@ class SidecarActions:
 
     Attributes:
         deadline: when the loop is to look again, on the clock; None is never.
+        half_time: when half of the grace has passed; None is never.
         began: when this sidecar began to end the tree.
         reason: why the tree is ended, in the words of `Log.ending`.
         mate: a pidfd of the other sidecar; -1 while there is none.
@@ -59,6 +60,7 @@ class SidecarActions:
         self.log = log
         self.now = now
         self.deadline: float | None = None
+        self.half_time: float | None = None
         self.grace_ends: float | None = None
         self.began: float | None = None
         self.reason = ""
@@ -100,6 +102,8 @@ class SidecarActions:
     def set_deadline(self, _event: Event) -> None:
         """One deadline for all: the grace, from the launcher's death."""
         self.deadline = self.grace_ends
+        half = None if self.grace_ends is None else self.grace_ends - self.settings.grace / 2
+        self.half_time = half if half is not None and half > self.now() else None  # a lost mate may have used it
 
     def allow_grace(self, _event: Event) -> None:
         """Step in a second after the grace."""
@@ -123,8 +127,13 @@ class SidecarActions:
         """Ask each member that has not been asked."""
         self.members.ask(self.settings.signal)
 
+    def ask_below(self, _event: Event) -> None:
+        """Ask what the backend, a shell or a runner, keeps the first signal from."""
+        self.members.ask_below(self.settings.signal)
+
     def set_kill_deadline(self, _event: Event) -> None:
         """Bound the wait for what cannot die (E7)."""
+        self.half_time = None
         self.deadline = self.now() + KILL_TIME
 
     def kill(self, _event: Event) -> None:

@@ -33,6 +33,7 @@ from pdwrap.lifecycle import (
     STEP,
     BackendExited,
     DeadlinePassed,
+    HalfTime,
     LauncherDied,
     Lifecycle,
     TreeEmpty,
@@ -152,5 +153,8 @@ class Sidecar:
 
     def _take_time(self, _ready: "set[int]") -> None:
         if self.actions.deadline is not None and self.actions.now() >= self.actions.deadline:
-            self.actions.deadline = None
+            self.actions.deadline = self.actions.half_time = None
             self.life.feed(DeadlinePassed())
+        elif self.actions.half_time is not None and self.actions.now() >= self.actions.half_time:
+            self.actions.half_time = None
+            self.life.feed(HalfTime())

@@ -12,6 +12,7 @@ from pdwrap.lifecycle import (
     BackendExited,
     DeadlinePassed,
     Event,
+    HalfTime,
     LauncherDied,
     State,
     TreeEmpty,
@@ -111,6 +112,7 @@ SIDECAR: "Table" = {
         on(Looked, ENDING),
         on(MemberFound, ENDING, Do.pass_on_list),
         on(BackendExited, SWEEPING, Do.ask_leftovers),
+        on(HalfTime, ENDING, Do.ask_below),
         on(DeadlinePassed, KILLING, *_KILL),
     ),
     SWEEPING: row(
@@ -119,6 +121,7 @@ SIDECAR: "Table" = {
         on(Looked, SWEEPING),
         on(MemberFound, SWEEPING, Do.pass_on_list, Do.ask_leftovers),
         on(TreeEmpty, DONE, Do.report_done),
+        on(HalfTime, SWEEPING),
         on(DeadlinePassed, KILLING, *_KILL),
     ),
     KILLING: row(

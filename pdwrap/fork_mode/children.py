@@ -130,6 +130,15 @@ class Tree:
                 self._continued.add(pid)
                 self.send(pid, signals.SIGCONT)
 
+    def ask_below(self, backend: int, number: int) -> None:
+        """Send `number` and SIGCONT to what a shell or a runner keeps it from; by pidfd, they are not our children."""
+        from pdwrap import unasked  # its tables are not needed at the start
+
+        for pid, above in unasked.find_unasked(backend):
+            if pidfd.signal_child_of(pid, above, number):
+                self._asked.add(pid)  # it is ours when the one above it ends
+                pidfd.signal_child_of(pid, above, signals.SIGCONT)
+
     def kill(self) -> None:
         """Send SIGKILL to each child that has not been sent it, and to the groups that are the tree's own.
 

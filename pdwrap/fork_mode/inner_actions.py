@@ -38,6 +38,7 @@ class InnerActions:
         status: its wait status, once it has exited.
         stopped: it is stopped.
         deadline: when the loop is to look again, on the clock; None is never.
+        half_time: when half of the grace has passed; None is never.
         began: when the ending began; None while there is none.
         reason: why the tree is ended, in the words of `Log.ending`.
 
@@ -64,6 +65,7 @@ class InnerActions:
         self.status: int | None = None
         self.stopped = False
         self.deadline: float | None = None
+        self.half_time: float | None = None
         self.began: float | None = None
         self.reason = ""
 
@@ -81,6 +83,7 @@ class InnerActions:
     def set_deadline(self, _event: Event) -> None:
         """One deadline for all: the grace from now. One that runs already is not put off."""
         self._end_by(self.now() + self.settings.grace)
+        self.half_time = self.now() + self.settings.grace / 2
 
     def set_stop_deadline(self, _event: Event) -> None:
         """The same for a tree that was asked to end by a forwarded signal: `--stop-grace`, which may be for ever."""
@@ -107,9 +110,15 @@ class InnerActions:
         """Ask each child that has not been asked."""
         self.tree.ask(self.settings.signal)
 
+    def ask_below(self, _event: Event) -> None:
+        """Ask what the backend, a shell or a runner, keeps the first signal from."""
+        if self.status is None:
+            self.tree.ask_below(self.backend, self.settings.signal)
+
     def set_kill_deadline(self, _event: Event) -> None:
         """Bound the wait for what cannot die (E7)."""
         self.deadline = self.now() + KILL_TIME
+        self.half_time = None
 
     def report_killing(self, _event: Event) -> None:
         """Tell the outer, which would step in otherwise."""

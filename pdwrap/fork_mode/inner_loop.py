@@ -38,6 +38,7 @@ from pdwrap.lifecycle import (
     BackendExited,
     ChildReaped,
     DeadlinePassed,
+    HalfTime,
     KillStalled,
     LauncherDied,
     Lifecycle,
@@ -147,7 +148,8 @@ class Inner:
 
     def _patience(self) -> int | None:
         """Milliseconds until something is to be looked at that no descriptor tells of."""
-        until = [] if self.actions.deadline is None else [self.actions.deadline - self.actions.now()]
+        times = (self.actions.deadline, self.actions.half_time)
+        until = [moment - self.actions.now() for moment in times if moment is not None]
         if self.launcher.interval is not None and self.actions.began is None:
             until.append(self.launcher.interval)
         if self.life.state == KILLING:
@@ -228,8 +230,8 @@ class Inner:
             return  # the kernel gave it to the whole group, and the backend has had it
         if {number, received}.isdisjoint((signals.SIGTERM, self.settings.signal)):
             self.life.feed(SignalReceived(number, ends=False))
-        elif flag == pipes.FROM_LAUNCHER and self.actions.began is not None and self.actions.reason == "launcher-died":
-            self.life.feed(LateTermination())
+        elif self.actions.began is not None and self.actions.reason == "launcher-died":
+            self.life.feed(LateTermination(number, ends=True))
         else:
             self.life.feed(TerminationReceived(number, ends=True))
 
@@ -249,8 +251,11 @@ class Inner:
 
     def _take_time(self, ready: "set[int]") -> None:
         if self.actions.deadline is not None and self.actions.now() >= self.actions.deadline:
-            self.actions.deadline = None
+            self.actions.deadline = self.actions.half_time = None
             self.life.feed(StopOverdue() if self.actions.began is None else DeadlinePassed())
+        elif self.actions.half_time is not None and self.actions.now() >= self.actions.half_time:
+            self.actions.half_time = None
+            self.life.feed(HalfTime())
         elif self.life.state == KILLING and not ready:
             self.life.feed(KillStalled())
         if self.recheck_until:

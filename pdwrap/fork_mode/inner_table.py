@@ -14,6 +14,7 @@ from pdwrap.lifecycle import (
     ChildReaped,
     DeadlinePassed,
     Event,
+    HalfTime,
     KillStalled,
     LauncherDied,
     SignalReceived,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 STARTING = State("starting")  # the backend is held before its exec
 TERM_FORWARDED = State("term forwarded")  # running, and a terminating signal has been forwarded to it
 AWAITING_LEFTOVERS = State("awaiting leftovers")  # the backend has exited; `--leftovers wait`
+SETTLED = State("settled")  # ending, and no terminating signal that belongs to the death is under way any more
 SWEEPING = State("sweeping")  # the backend has exited; its leftovers have had their first signal; the deadline runs
 
 
@@ -45,8 +47,11 @@ class TerminationReceived(SignalReceived):
     __slots__ = ()
 
 
-class LateTermination(Event):
-    """A terminating signal that the launcher sent before it died; we saw its death first."""
+class LateTermination(SignalReceived):
+    """A terminating signal while the tree is ended for a death in the chain: the first may belong to that death.
+
+    A group's SIGTERM kills the shell above us, whose death we see first, and is sent to us as well.
+    """
 
     __slots__ = ()
 
@@ -105,7 +110,7 @@ INNER: "Table" = {
         on(TerminationReceived, TERM_FORWARDED, Do.forward),
         on(ChildReaped, TERM_FORWARDED),
         on(OuterFollowed, TERM_FORWARDED),  # the launcher's own death is about to be seen
-        on(LauncherDied, ENDING, *_WAIT_FOR_BACKEND),
+        on(LauncherDied, SETTLED, *_WAIT_FOR_BACKEND),
         on(StopOverdue, KILLING, *_KILL_AT_ONCE),
         on(OuterKilled, KILLING, *_KILL_AT_ONCE),
         on(BackendExited, SWEEPING, *_ASK_LEFTOVERS),
@@ -124,12 +129,26 @@ INNER: "Table" = {
     ENDING: row(
         on(SignalReceived, ENDING, Do.forward),
         on(TerminationReceived, ENDING, Do.forward),
-        on(LateTermination, ENDING),  # the first signal was it
+        on(LateTermination, SETTLED),  # the first signal was it
         on(ChildReaped, ENDING),
         on(LauncherDied, ENDING),
         on(OuterKilled, KILLING, *_KILL),
         on(OuterFollowed, ENDING),
         on(BackendExited, SWEEPING, Do.ask_leftovers),
+        on(HalfTime, ENDING, Do.ask_below),
+        on(DeadlinePassed, KILLING, *_KILL),
+        on(TreeEmpty, DONE, Do.report_done),
+    ),
+    SETTLED: row(
+        on(SignalReceived, SETTLED, Do.forward),
+        on(TerminationReceived, SETTLED, Do.forward),
+        on(LateTermination, SETTLED, Do.forward),  # one that was meant
+        on(ChildReaped, SETTLED),
+        on(LauncherDied, SETTLED),
+        on(OuterKilled, KILLING, *_KILL),
+        on(OuterFollowed, SETTLED),
+        on(BackendExited, SWEEPING, Do.ask_leftovers),
+        on(HalfTime, SETTLED, Do.ask_below),
         on(DeadlinePassed, KILLING, *_KILL),
         on(TreeEmpty, DONE, Do.report_done),
     ),
@@ -141,6 +160,7 @@ INNER: "Table" = {
         on(LauncherDied, SWEEPING),
         on(OuterKilled, KILLING, *_KILL),
         on(OuterFollowed, SWEEPING),
+        on(HalfTime, SWEEPING),
         on(DeadlinePassed, KILLING, *_KILL),
         on(TreeEmpty, DONE, Do.report_done),
     ),
@@ -180,6 +200,6 @@ def inner_table(leftovers: str, *, graceless: bool) -> "Table":
     if graceless:
         for state in (RUNNING, TERM_FORWARDED, AWAITING_LEFTOVERS):
             for kind, (_actions, after) in table[state].items():
-                if after in (ENDING, SWEEPING):
+                if after in (ENDING, SETTLED, SWEEPING):
                     table[state][kind] = (_KILL_AT_ONCE, KILLING)
     return table

@@ -104,14 +104,14 @@ class Outer:
         if sent == signals.SIGCONT and self.job.hand_over(self.actions.backend):
             return
         if sent:
-            self.actions.commands.send(pipes.COMMAND_FORWARD, sent, number, self._circumstance(number, info.si_pid))
+            self.actions.commands.send(pipes.COMMAND_FORWARD, sent, number, self._circumstance(number))
 
-    def _circumstance(self, number: int, sender: int) -> str:
+    def _circumstance(self, number: int) -> str:
         if number == signals.SIGCONT:
             stopped, self.job.stopped = self.job.stopped, False
             # `fg` continues the whole foreground group: then the backend has had it.
             return pipes.ONLY_IF_STOPPED if stopped and self.job.shared_group else pipes.PLAIN
-        return pipes.FROM_LAUNCHER if sender and sender == self.launcher.pid else pipes.PLAIN
+        return pipes.PLAIN
 
     def _take_children(self) -> None:
         reaped = False

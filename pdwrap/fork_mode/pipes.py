@@ -13,7 +13,6 @@ COMMAND_LAUNCHER_GONE = "launcher-gone"
 # Flags of a signal to forward.
 PLAIN = "-"
 ONLY_IF_STOPPED = "only-if-stopped"  # it went to the whole group, the backend included
-FROM_LAUNCHER = "from-launcher"  # so it was sent before the launcher died
 
 # Reports, inner to outer.
 REPORT_BACKEND = "backend"  # its pid: it has been released

@@ -85,6 +85,18 @@ def test_kills_when_the_grace_is_over(drive: Drive) -> None:
     assert [line.partition(":")[0] for line in drive.log.said] == ["ending", "survivors", "done"]
 
 
+def test_half_of_the_grace(drive: Drive) -> None:
+    """E3: half way through the grace what the backend keeps the signal from is asked, once."""
+    drive.run(
+        drive.die(0),
+        drive.later(GRACE / 2 - 0.001),
+        at_once(lambda: expect(drive.members.asked_below == []), drive.later(0.001)),
+        at_once(lambda: expect(drive.members.asked_below == [TERM]), drive.later(0.1)),
+        drive.die(BACKEND),
+    )
+    assert drive.members.asked_below == [TERM]
+
+
 def test_kills_again_what_it_finds(drive: Drive) -> None:
     """E2: what appears while all are being killed is killed, too."""
     drive.run(

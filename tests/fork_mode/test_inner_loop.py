@@ -136,7 +136,7 @@ def test_one_deadline_for_all(drive: Make) -> None:
     assert [(pid, at) for pid, number, at in d.sent if number == KILL] == [(WORKER, 2.0), (ORPHAN, 3.0)]
     assert d.reports.receive() == [["ending", "1002.0"], ["killing"], ["done", "15"]]
     assert d.log.said[1].startswith("survivors: still there 3s after SIGKILL, pdwrap leaves: ")
-    assert [round((each or 0) / 1000, 1) for each in d.script.waited[1:]] == [2.0, 0.5, 0.2, 0.2, 0.1]
+    assert [round((each or 0) / 1000, 1) for each in d.script.waited[1:]] == [1.0, 0.5, 0.2, 0.2, 0.1]
 
 
 def test_never_a_second_terminating_signal(drive: Make) -> None:
@@ -144,6 +144,24 @@ def test_never_a_second_terminating_signal(drive: Make) -> None:
     d = drive()
     d.run(d.forward(TERM), d.launcher.die, d.later(5), d.end(BACKEND, 9))
     assert d.sent == [(BACKEND, TERM, 0.0), (BACKEND, CONT, 0.0), (BACKEND, KILL, 5.0)]
+
+
+def test_a_groups_signal_is_one(drive: Make) -> None:
+    """E3: what killed the launcher was sent to us, too, and is no second signal; who sends another one means it."""
+    d = drive()
+    d.run(d.launcher.die, d.forward(TERM), d.forward(USR1), d.forward(TERM), d.end(BACKEND))
+    assert d.sent == [(BACKEND, TERM, 0.0), (BACKEND, CONT, 0.0), (BACKEND, USR1, 0.0), (BACKEND, TERM, 0.0)]
+
+
+def test_half_of_the_grace(drive: Make) -> None:
+    """E3: half way through the grace what the backend keeps the signal from is asked, once; not what it has left."""
+    d = drive()
+    d.run(d.launcher.die, d.later(2.4), d.later(0.1), d.later(1), d.end(BACKEND))
+    assert d.tree.asked_below == [(BACKEND, TERM, 2.5)]
+    assert [round(wait or 0) for wait in d.script.waited[1:4]] == [2501, 101, 2501]
+    d = drive()
+    d.run(d.launcher.die, together(d.later(1), d.end(BACKEND, 0, WORKER)), d.later(2), d.end(WORKER))
+    assert d.tree.asked_below == []
 
 
 def test_the_signal_of_the_option_counts_as_well(drive: Make) -> None:
@@ -225,7 +243,7 @@ def test_polling_stops_when_the_ending_begins(drive: Make) -> None:
     d = drive()
     d.launcher.interval = 0.25
     d.run(d.later(0.25), d.launcher.die, d.end(BACKEND))
-    assert [(each or 0) // 10 for each in d.script.waited] == [25, 25, 500]
+    assert [(each or 0) // 10 for each in d.script.waited] == [25, 25, 250]  # half of the grace
 
 
 def test_a_backend_that_ends_by_itself(drive: Make) -> None:

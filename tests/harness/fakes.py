@@ -70,6 +70,7 @@ class FakeTree:
         self.sent: list[tuple[int, int, float]] = []
         self.asked: set[int] = set()
         self.killed: set[int] = set()
+        self.asked_below: list[tuple[int, int, float]] = []
         self.reaped = 0
         self.more = False
         self.descriptor = -1
@@ -107,6 +108,10 @@ class FakeTree:
                 self.asked.add(pid)
                 self.send(pid, number)
                 self.send(pid, 18)
+
+    def ask_below(self, backend: int, number: int) -> None:
+        """Note whose keep is asked."""
+        self.asked_below.append((backend, number, self.clock.now - 1000.0))
 
     def kill(self) -> None:
         """Kill who has not been killed."""

@@ -65,6 +65,7 @@ class FakeMembers:
         self.below = self.grouped = False
         self.looked: list[str] = []
         self.adopted: list[tuple[int, int]] = []
+        self.asked_below: list[int] = []
         self.kills = 0
         self.on_kill: Callable[[], None] = lambda: None
 
@@ -104,6 +105,10 @@ class FakeMembers:
                 member.asked = True
                 member.send(number)
                 member.send(18)
+
+    def ask_below(self, number: int) -> None:
+        """Note that what the backend keeps is asked."""
+        self.asked_below.append(number)
 
     def freeze(self) -> None:
         """Stop and list all."""

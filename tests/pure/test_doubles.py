@@ -22,14 +22,14 @@ DOUBLES: dict[str, tuple[Callable[[], object], type | ModuleType, list[str]]] = 
     "Tree": (
         lambda: FakeTree(Clock()),
         children.Tree,
-        ["clock", "alive", "ended", "sent", "asked", "killed", "end"],
+        ["clock", "alive", "ended", "sent", "asked", "killed", "asked_below", "end"],
     ),
     "Launcher": (FakeLauncher, Launcher, ["dead", "die"]),
     "Member": (lambda: FakeMember(FakeMembers(BACKEND), 1), Member, ["members"]),
     "Members": (
         lambda: FakeMembers(BACKEND),
         Members,
-        ["alive", "sent", "below", "grouped", "looked", "adopted", "kills", "on_kill", "add"],
+        ["alive", "sent", "below", "grouped", "looked", "adopted", "asked_below", "kills", "on_kill", "add"],
     ),
     "SidecarPipes": (lambda: FakeSidecarPipes(FakeMembers(BACKEND)), SidecarPipes, ["asked", "finished", "passed"]),
 }

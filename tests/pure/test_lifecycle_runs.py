@@ -16,7 +16,18 @@ from pdwrap.fork_mode.inner_actions import InnerActions
 from pdwrap.fork_mode.inner_table import INNER, STARTING, OuterKilled, TerminationReceived
 from pdwrap.fork_mode.outer_actions import OuterActions
 from pdwrap.fork_mode.outer_table import OUTER, TAKING_OVER, InnerLost
-from pdwrap.lifecycle import DONE, ENDING, KILLING, RUNNING, DeadlinePassed, Event, LauncherDied, Lifecycle, State
+from pdwrap.lifecycle import (
+    DONE,
+    ENDING,
+    KILLING,
+    RUNNING,
+    DeadlinePassed,
+    Event,
+    HalfTime,
+    LauncherDied,
+    Lifecycle,
+    State,
+)
 from tests.pure.test_lifecycle import LEFTOVERS, happen, in_words, keys
 
 if TYPE_CHECKING:
@@ -107,6 +118,29 @@ def test_never_a_second_terminating_signal(table: Table, choices: list[int]) -> 
 
 @settings(deadline=None)
 @given(table=st.sampled_from(TABLES), choices=SEQUENCES)
+def test_what_was_sent_beside_the_death_is_not_sent_again(table: Table, choices: list[int]) -> None:
+    """E3: of the terminating signals after a first signal of pdwrap's, the first is not forwarded; later ones are."""
+    log = run(table, STARTING, choices)
+    asked = [n for n, (_kind, actions, _state) in enumerate(log) if InnerActions.first_signal in actions]
+    late = [
+        InnerActions.forward in actions
+        for (kind, actions, state) in log
+        if kind is inner.LateTermination and state in (ENDING, inner.SETTLED)
+    ]
+    assert late == ([not asked] + [True] * len(late))[: len(late)]
+
+
+@settings(deadline=None)
+@given(table=st.sampled_from(TABLES), choices=SEQUENCES)
+def test_what_is_below_is_asked_before_the_end_of_the_grace(table: Table, choices: list[int]) -> None:
+    """E3: half way through the grace, while the backend lives; never where it has exited, or all is being killed."""
+    log = run(table, STARTING, choices)
+    for kind, actions, state in log:
+        assert (InnerActions.ask_below in actions) == (kind is HalfTime and state in (ENDING, inner.SETTLED))
+
+
+@settings(deadline=None)
+@given(table=st.sampled_from(TABLES), choices=SEQUENCES)
 def test_an_ending_is_reported_once(table: Table, choices: list[int]) -> None:
     """E4: the outer hears once of the ending, of the killing, of the end, in this order, whatever is done."""
     do = InnerActions
@@ -136,7 +170,7 @@ def test_a_wait_for_the_tree_always_has_a_deadline(table: Table, choices: list[i
             if action in setters:
                 assert deadline is not action, "a deadline must not be put off"
                 deadline = action
-        if state in (ENDING, inner.SWEEPING):
+        if state in (ENDING, inner.SETTLED, inner.SWEEPING):
             assert deadline is InnerActions.set_deadline
         elif state == KILLING:
             assert deadline is InnerActions.set_kill_deadline
