@@ -74,8 +74,8 @@ FIRSTS_STEPS = [
     ("before", place("exec_mode.sidecar_actions.SidecarActions.first_signal")),
     ("before", place("exec_mode.sidecar_pipes.SidecarPipes.ask")),
     ("after", place("exec_mode.sidecar_pipes.SidecarPipes.ask")),
-    ("before", place("exec_mode.sidecar_actions.SidecarActions.continue_backend")),
-    ("after", place("exec_mode.sidecar_actions.SidecarActions.continue_backend")),
+    ("before", place("exec_mode.member.Member.send")),  # SIGCONT, after the first signal
+    ("after", place("exec_mode.member.Member.send")),
     ("after", place("exec_mode.sidecar_actions.SidecarActions.note_beginning")),
     ("before", place("exec_mode.sidecar_actions.SidecarActions.announce")),
     ("after", place("exec_mode.sidecar_actions.SidecarActions.announce")),
