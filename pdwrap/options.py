@@ -43,7 +43,7 @@ class Settings:
         (one_of("fork", "exec"), "fork or exec"),
         group=MODE,
         flags=(
-            (("--fork",), "fork", "stay as supervisor; the default"),
+            (("--fork",), "fork", "stay as supervisor (the default)"),
             (("--exec",), "exec", "become the backend; sidecars watch"),
         ),
         variable="PDWRAP_MODE",
@@ -56,7 +56,7 @@ class Settings:
         words=("-p", "--parent"),
         metavar="auto|PID|NAME",
         variable="PDWRAP_PARENT",
-        help="an ancestor; auto is who started us",
+        help="an ancestor (auto: who started us)",
     )
     #: A descriptor whose end-of-file counts as the launcher's death; None is none.
     lifeline = Option(
@@ -77,7 +77,7 @@ class Settings:
         metavar="auto|poll|off",
         variable="PDWRAP_WATCH",
         fallback=("LOCALAI_BACKEND_PARENT_WATCH", option.localai_watch),
-        help="how to watch it; off: a lifeline alone counts",
+        help="how to watch it (auto); off: a lifeline alone",
     )
     #: Seconds between two looks, where only looking helps.
     interval = Option(
@@ -88,7 +88,7 @@ class Settings:
         metavar="DURATION",
         variable="PDWRAP_INTERVAL",
         fallback=("LOCALAI_BACKEND_PARENT_WATCH_INTERVAL", option.interval),
-        help="between two looks, where polling; 2s",
+        help="between two looks, where polling (2s)",
     )
     #: The first signal once the launcher has died.
     signal = Option(
@@ -98,7 +98,7 @@ class Settings:
         words=("-s", "--signal"),
         metavar="NAME",
         variable="PDWRAP_SIGNAL",
-        help="first signal; TERM",
+        help="first signal (TERM)",
     )
     #: Seconds from the first signal to SIGKILL.
     grace = Option(
@@ -108,7 +108,7 @@ class Settings:
         words=("-g", "-k", "--grace"),
         metavar="DURATION",
         variable="PDWRAP_GRACE",
-        help="from it to SIGKILL; 5s",
+        help="from it to SIGKILL (5s)",
     )
     #: Seconds from a forwarded SIGTERM, or first signal, to SIGKILL for the whole tree, the launcher living.
     stop_grace = Option(
@@ -119,7 +119,7 @@ class Settings:
         metavar="DURATION",
         variable="PDWRAP_STOP_GRACE",
         fork_only=_DIRECT,
-        help="from a forwarded SIGTERM to SIGKILL; none",
+        help="from a forwarded SIGTERM to SIGKILL (none)",
     )
     #: `end`, `wait` or `leave`.
     leftovers = Option(
@@ -130,7 +130,7 @@ class Settings:
         metavar="end|wait|leave",
         variable="PDWRAP_LEFTOVERS",
         fork_only=_UNSEEN,
-        help="what it leaves behind when it exits; end",
+        help="what it leaves behind when it exits (end)",
     )
     #: Forward the value in place of the key; 0 drops it.
     rewrite = Option(
@@ -172,7 +172,7 @@ class Settings:
         words=("--log-file",),
         metavar="FILE",
         variable="PDWRAP_LOG_FILE",
-        help="append lines there, with the time; stderr",
+        help="append lines there, with the time (stderr)",
     )
     #: `text` or `json`.
     log = Option(
@@ -182,7 +182,7 @@ class Settings:
         words=("--log",),
         metavar="text|json",
         variable="PDWRAP_LOG",
-        help="their form; text",
+        help="their form (text)",
     )
     #: -1 quiet, 0 speaks when it ends something, 1 says what it watches, too.
     verbosity = Option(

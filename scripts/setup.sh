@@ -122,6 +122,7 @@ list_missing() {
     has_program expect expect
     has_program zsh zsh
     has_program fish fish
+    has_program mandoc mandoc
     case "$1" in
     *" --field") ;;
     *) return 0 ;;

@@ -34,21 +34,21 @@ function __pdwrap_behind
 end
 
 complete -c pdwrap -f
-complete -c pdwrap -n 'not __pdwrap_command' -l fork -d 'stay as supervisor; the default'
+complete -c pdwrap -n 'not __pdwrap_command' -l fork -d 'stay as supervisor (the default)'
 complete -c pdwrap -n 'not __pdwrap_command' -l exec -d 'become the backend; sidecars watch'
-complete -c pdwrap -n 'not __pdwrap_command' -s p -l parent -d 'an ancestor; auto is who started us' -x -a 'auto (__pdwrap_ancestors)'
+complete -c pdwrap -n 'not __pdwrap_command' -s p -l parent -d 'an ancestor (auto: who started us)' -x -a 'auto (__pdwrap_ancestors)'
 complete -c pdwrap -n 'not __pdwrap_command' -l lifeline -d 'end-of-file on FD counts as its death, too' -x
-complete -c pdwrap -n 'not __pdwrap_command' -l watch -d 'how to watch it; off: a lifeline alone counts' -x -a 'auto poll off'
-complete -c pdwrap -n 'not __pdwrap_command' -s i -l interval -d 'between two looks, where polling; 2s' -x
-complete -c pdwrap -n 'not __pdwrap_command' -s s -l signal -d 'first signal; TERM' -x -a 'TERM INT QUIT HUP USR1 USR2 KILL'
-complete -c pdwrap -n 'not __pdwrap_command' -s g -s k -l grace -d 'from it to SIGKILL; 5s' -x
-complete -c pdwrap -n 'not __pdwrap_command' -l stop-grace -d 'from a forwarded SIGTERM to SIGKILL; none' -x
-complete -c pdwrap -n 'not __pdwrap_command' -l leftovers -d 'what it leaves behind when it exits; end' -x -a 'end wait leave'
+complete -c pdwrap -n 'not __pdwrap_command' -l watch -d 'how to watch it (auto); off: a lifeline alone' -x -a 'auto poll off'
+complete -c pdwrap -n 'not __pdwrap_command' -s i -l interval -d 'between two looks, where polling (2s)' -x
+complete -c pdwrap -n 'not __pdwrap_command' -s s -l signal -d 'first signal (TERM)' -x -a 'TERM INT QUIT HUP USR1 USR2 KILL'
+complete -c pdwrap -n 'not __pdwrap_command' -s g -s k -l grace -d 'from it to SIGKILL (5s)' -x
+complete -c pdwrap -n 'not __pdwrap_command' -l stop-grace -d 'from a forwarded SIGTERM to SIGKILL (none)' -x
+complete -c pdwrap -n 'not __pdwrap_command' -l leftovers -d 'what it leaves behind when it exits (end)' -x -a 'end wait leave'
 complete -c pdwrap -n 'not __pdwrap_command' -l rewrite -d 'forward TO in place of FROM; TO=0 drops it' -x
 complete -c pdwrap -n 'not __pdwrap_command' -l success -d 'this status counts as 0; 143: death by SIGTERM' -x
 complete -c pdwrap -n 'not __pdwrap_command' -l name -d 'what lines call the backend' -x
-complete -c pdwrap -n 'not __pdwrap_command' -l log-file -d 'append lines there, with the time; stderr' -r -F
-complete -c pdwrap -n 'not __pdwrap_command' -l log -d 'their form; text' -x -a 'text json'
+complete -c pdwrap -n 'not __pdwrap_command' -l log-file -d 'append lines there, with the time (stderr)' -r -F
+complete -c pdwrap -n 'not __pdwrap_command' -l log -d 'their form (text)' -x -a 'text json'
 complete -c pdwrap -n 'not __pdwrap_command' -s q -l quiet -d 'errors alone'
 complete -c pdwrap -n 'not __pdwrap_command' -s v -l verbose -d 'say what is watched, too'
 complete -c pdwrap -n 'not __pdwrap_command' -l completion -d 'print the completion for a shell, and exit' -x -a 'bash zsh fish'

@@ -18,7 +18,7 @@ HELP = """Run COMMAND so that it, and all that it started, ends when the process
   pdwrap --exec -- ./server               ... and keeps the pid
   pdwrap --parent local-ai -- ./run.sh    ends with the nearest local-ai above
 """
-EPILOG = "Also by variables: PDWRAP_MODE=exec, PDWRAP_GRACE=30s, and so on."
+EPILOG = "Defaults are in brackets. Variables: PDWRAP_MODE=exec, PDWRAP_GRACE=30s ..."
 OTHERS = "And"
 FLAG = "__"  # in click's name of a flag, between the setting and the text that the flag stands for
 
@@ -96,7 +96,12 @@ def split(arguments: list[str]) -> tuple[dict[str, list[str]], list[str]]:
                 help="print it, and exit",
             ),
             click.Option(
-                ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="version"
+                ["--version"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_version,
+                help="print it, and exit",
             ),
             click.Argument(["command"], nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND [ARG]..."),
         ],
