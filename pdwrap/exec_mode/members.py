@@ -14,7 +14,14 @@ from pdwrap.exec_mode.member import Member
 from pdwrap.lifecycle import LOOK_TIME, STOP_STEP, STOP_TIME
 from pdwrap.linux import pidfd, procfs, signals
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Note = Callable[[list[tuple[int, int, bool]]], None]
+
 STOP_ROUNDS = 20  # one that may not be stopped (set-uid, EPERM) can fork for ever
+ROOM = 4  # descriptors that a sidecar needs besides its own: a mate's, and to list a folder of /proc
 SPARE = 8  # descriptors that are left to read /proc with, when there are more members than we may have descriptors
 QUIET_LOOKS = 3  # looks one after the other in which nothing new was there
 
@@ -32,7 +39,7 @@ class Members:
 
     def __init__(self, backend: int, descriptor: int) -> None:
         seen = procfs.stat(backend)
-        self._most = os.sysconf("SC_OPEN_MAX") - SPARE  # the limit on descriptors (RLIMIT_NOFILE); below 0: none
+        self._most = _most_descriptors()
         self.backend = Member(backend, descriptor, seen.started if seen else 0)
         self._members: dict[int, Member] = {backend: self.backend}
         self.ours: set[int] = set()  # the sidecars: below a backend that is a subreaper, and none of its tree
@@ -41,6 +48,32 @@ class Members:
         # Before the backend's exec, in the clock ticks of start times: what is older is none of its descendants.
         self._since = int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
         self._note_leader(self.backend)
+
+    def check_room(self) -> None:
+        """See that there are descriptors for a mate, and to read /proc with.
+
+        Raises:
+            OSError: there are not; nothing could be listed when the launcher dies.
+
+        """
+        opened: list[int] = []
+        try:
+            while len(opened) < ROOM and self.backend.descriptor is not None:
+                opened.append(os.dup(self.backend.descriptor))
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
+
+    def make_room(self) -> None:
+        """Raise our own soft limit to the hard one: a member without a descriptor is known by its number alone (N3)."""
+        try:
+            import resource  # not on the way to the backend's exec
+
+            _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (ImportError, OSError, ValueError):
+            pass  # then it stays as it is
+        self._most = _most_descriptors()
 
     def refresh(self, *, stopping: bool = False) -> bool:
         """List what is below the known members now; tell whether anything was found that was not known.
@@ -87,39 +120,35 @@ class Members:
             if quiet == QUIET_LOOKS or time.monotonic() > until:
                 return False  # what is there are zombies, or older ones; or there is no end to what comes and goes
 
-    def news(self) -> "list[tuple[int, int]]":
-        """Give pid and start time of those that have been found since the last call."""
+    def news(self) -> "list[tuple[int, int, bool]]":
+        """Give pid and start time of those that have been found since the last call, and whether they were asked."""
         new = list(self._members.values())[self._told_of :]
         self._told_of = len(self._members)
-        return [(member.pid, member.started) for member in new]
+        return [(member.pid, member.started, member.asked) for member in new]
 
-    def take_over_list(self, known: "list[tuple[int, int]]") -> None:
-        """Hold whom the mate held."""
-        for pid, started in known:
+    def take_over_list(self, known: "list[tuple[int, int, bool]]") -> None:
+        """Hold whom the mate held; whom it asked is not asked again (E3)."""
+        for pid, started, asked in known:
             seen = None if pid in self._members else procfs.stat(pid)
             if seen is not None and seen.started == started:
                 self._open(pid, None, seen)
-
-    def ask(self, number: int) -> None:
-        """Send `number` and SIGCONT to every living member that has had none."""
-        for member in self._members.values():
-            if not member.asked and member.alive():
+            if asked and (member := self._members.get(pid)) is not None and member.started == started:
                 member.asked = True
-                member.send(number)
-                member.send(signals.SIGCONT)
 
-    def ask_below(self, number: int) -> None:
+    def ask(self, number: int, note: "Note") -> None:
+        """Send `number` and SIGCONT to every living member that has had none; `note` is told of each just before."""
+        for member in self._members.values():
+            _ask(member, number, note)
+
+    def ask_below(self, number: int, note: "Note") -> None:
         """Send `number` and SIGCONT to what a shell or a runner keeps it from, as far as we hold it (N3)."""
         from pdwrap import unasked  # its tables are not needed at the start
 
         if not self.backend.alive():
             return
         for pid, _above in unasked.find_unasked(self.backend.pid):
-            member = self._members.get(pid)
-            if member is not None and not member.asked and member.alive():
-                member.asked = True
-                member.send(number)
-                member.send(signals.SIGCONT)
+            if (member := self._members.get(pid)) is not None:
+                _ask(member, number, note)
 
     def kill(self) -> None:
         """Stop, list, until nothing new appears; then kill. A stopped process forks nothing that would be missed."""
@@ -215,6 +244,19 @@ class Members:
             if all(procfs.cannot_fork(member.pid) for member in self._members.values()):
                 return
             waiting.poll(int(STOP_STEP * 1000))
+
+
+def _ask(member: Member, number: int, note: "Note") -> None:
+    if not member.asked and member.alive():
+        member.asked = True
+        note([(member.pid, member.started, True)])  # first: a mate that takes over must not ask again (E3)
+        member.send(number)
+        member.send(signals.SIGCONT)
+
+
+def _most_descriptors() -> int:
+    """Give how many descriptors are for members (RLIMIT_NOFILE); below 0: as many as you like."""
+    return os.sysconf("SC_OPEN_MAX") - SPARE
 
 
 def _is_group(number: int) -> bool:

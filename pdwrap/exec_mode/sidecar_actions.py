@@ -11,9 +11,9 @@ from select import poll
 
 from pdwrap import messages
 from pdwrap.exec_mode.members import Members
-from pdwrap.exec_mode.sidecar_pipes import SidecarPipes
+from pdwrap.exec_mode.sidecar_pipes import REPORT_ANNOUNCED, REPORT_FINISHED, REPORT_KILLING, SidecarPipes
 from pdwrap.launcher import Launcher
-from pdwrap.lifecycle import KILL_TIME, PATIENCE, Cause, Event
+from pdwrap.lifecycle import KILL_TIME, LAST, PATIENCE, Cause, Event
 from pdwrap.linux import pidfd, procfs, signals
 
 TYPE_CHECKING = False
@@ -125,16 +125,28 @@ class SidecarActions:
 
     def ask_leftovers(self, _event: Event) -> None:
         """Ask each member that has not been asked."""
-        self.members.ask(self.settings.signal)
+        self.members.ask(self.settings.signal, self.pipes.pass_on)
 
     def ask_below(self, _event: Event) -> None:
         """Ask what the backend, a shell or a runner, keeps the first signal from."""
-        self.members.ask_below(self.settings.signal)
+        self.members.ask_below(self.settings.signal, self.pipes.pass_on)
 
     def set_kill_deadline(self, _event: Event) -> None:
         """Bound the wait for what cannot die (E7)."""
         self.half_time = None
         self.deadline = self.now() + KILL_TIME
+
+    def allow_kill(self, _event: Event) -> None:
+        """Step in when what killing may take has passed, and a little more."""
+        self.deadline = self.now() + KILL_TIME + PATIENCE - LAST
+
+    def allow_last(self, _event: Event) -> None:
+        """Let what is left to us by then die."""
+        self.deadline = self.now() + LAST
+
+    def report_killing(self, _event: Event) -> None:
+        """Tell the mate, which would step in otherwise. Before the deed, which may take long."""
+        self.pipes.say(REPORT_KILLING)
 
     def kill(self, _event: Event) -> None:
         """Stop, list and kill."""
@@ -142,23 +154,20 @@ class SidecarActions:
 
     # -- the mate -----------------------------------------------------------------------------------------------------
 
-    def replace_mate(self, _event: Event) -> None:
-        """Fork the mate: in it, the same object is that of the second sidecar, and its mate is who made it."""
-        me = -1
+    def make_mate(self) -> None:
+        """Fork the mate: in it, the same object is that of the second sidecar, and its mate is who made it.
+
+        Raises:
+            OSError: there is none; no process or descriptor was left.
+
+        """
+        maker = os.getpid()
+        me = _pidfd_of(maker)
         try:
-            maker = os.getpid()
-            me = _pidfd_of(maker)
             child = os.fork()
-        except OSError as error:
-            if me >= 0:
-                os.close(me)
-            if not self.alone:
-                messages.complain(
-                    f"cannot replace a lost sidecar ({error.strerror}): one watches alone, and tries again"
-                )
-            self.alone = True
-            return
-        self.alone = False
+        except OSError:
+            os.close(me)
+            raise
         if child == 0:
             os.setsid()  # a signal to the first one's group or session must not take both
             self.mate = me
@@ -167,6 +176,19 @@ class SidecarActions:
             os.close(me)
             self.mate = _pidfd_of(child)
             self.members.ours = {maker, child}
+
+    def replace_mate(self, _event: Event) -> None:
+        """Make another one, or watch alone for the time being."""
+        try:
+            self.make_mate()
+        except OSError as error:
+            if not self.alone:
+                messages.complain(
+                    f"cannot replace a lost sidecar ({error.strerror}): one watches alone, and tries again"
+                )
+            self.alone = True
+        else:
+            self.alone = False
 
     def lose_mate(self) -> None:
         """Let go of a mate that has ended, and reap it where it was our child."""
@@ -183,7 +205,7 @@ class SidecarActions:
         self._signal_mate(signals.SIGCONT)
 
     def kill_mate(self, _event: Event) -> None:
-        """End the first, which is late: nothing of pdwrap may stay behind either."""
+        """End the mate, which is late, or not needed any more: it may be stopped, and is not to stay behind (E4)."""
         self._signal_mate(signals.SIGKILL)
 
     def _signal_mate(self, number: int) -> None:
@@ -201,7 +223,7 @@ class SidecarActions:
 
     def report_done(self, _event: Event) -> None:
         """Tell the mate that it is over, then people."""
-        self.pipes.finish()
+        self.pipes.say(REPORT_FINISHED)
         if self.began is not None:
             self.log.done(self.members.count - len(self.members.living()), self.now() - self.began)
 
@@ -217,6 +239,7 @@ class SidecarActions:
         launcher, *through = self.launcher.people()
         backend = (self.members.backend.pid, self.log.backend_name)
         self.log.ending(self.reason, launcher, backend, signal_name, grace, through=through)
+        self.pipes.say(REPORT_ANNOUNCED)
 
     # -- without the table --------------------------------------------------------------------------------------------
 

@@ -12,13 +12,19 @@ import os
 from select import POLLIN, poll
 
 from pdwrap.exec_mode.sidecar_actions import SidecarActions
+from pdwrap.exec_mode.sidecar_pipes import REPORT_ANNOUNCED, REPORT_FINISHED, REPORT_KILLING
 from pdwrap.exec_mode.sidecar_table import (
+    CHECKS,
     FIRST,
     SECOND,
     BecameMate,
+    DeadlinePassedUnsaid,
+    FinishReported,
+    KillReported,
     Looked,
     MateFinished,
     MateLost,
+    MateLostUnsaid,
     MateLostUnsent,
     MemberFound,
     sidecar_table,
@@ -67,7 +73,14 @@ class Sidecar:
                 if self.life.state == DONE:
                     return
             ready = self._wait()
-            for look in (self._take_mate, self._take_backend, self._take_launcher, self._take_members, self._take_time):
+            for look in (
+                self._take_mate,
+                self._take_backend,
+                self._take_launcher,
+                self._take_reports,
+                self._take_members,
+                self._take_time,
+            ):
                 if self.life.state == DONE:
                     return
                 look(ready)
@@ -110,10 +123,13 @@ class Sidecar:
     def _miss_mate(self) -> None:
         """Say that the mate is lost, once this look at everything has told whether the launcher is, too."""
         me = os.getpid()
-        if self.actions.pipes.has_finished():
+        self._take_reports(set())
+        if REPORT_FINISHED in self.actions.pipes.heard:
             self.life.feed(MateFinished())
+        elif REPORT_ANNOUNCED in self.actions.pipes.heard:
+            self.life.feed(MateLost())
         else:
-            self.life.feed(MateLost() if self.actions.pipes.has_asked() else MateLostUnsent())
+            self.life.feed(MateLostUnsaid() if self.actions.pipes.has_asked() else MateLostUnsent())
         if os.getpid() != me:
             self.life.feed(BecameMate())
 
@@ -142,6 +158,14 @@ class Sidecar:
         else:
             self.life.feed(LauncherDied("lifeline-closed") if closed else LauncherDied())
 
+    def _take_reports(self, _ready: "set[int]") -> None:
+        if self.life.state in CHECKS:  # else what is there is our own, for the mate to hear
+            for report in self.actions.pipes.hear():
+                if report == REPORT_KILLING:
+                    self.life.feed(KillReported())
+                elif report == REPORT_FINISHED:
+                    self.life.feed(FinishReported())
+
     def _take_members(self, _ready: "set[int]") -> None:
         if not self.launcher_dead:
             return
@@ -154,7 +178,8 @@ class Sidecar:
     def _take_time(self, _ready: "set[int]") -> None:
         if self.actions.deadline is not None and self.actions.now() >= self.actions.deadline:
             self.actions.deadline = self.actions.half_time = None
-            self.life.feed(DeadlinePassed())
+            unsaid = self.life.state in CHECKS and REPORT_ANNOUNCED not in self.actions.pipes.heard
+            self.life.feed(DeadlinePassedUnsaid() if unsaid else DeadlinePassed())
         elif self.actions.half_time is not None and self.actions.now() >= self.actions.half_time:
             self.actions.half_time = None
             self.life.feed(HalfTime())

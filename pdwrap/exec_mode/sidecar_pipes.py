@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from pdwrap.exec_mode.member import Member
 
 MARK = b"m"
+# What the first says to the second while it ends the tree, a byte each.
+REPORT_ANNOUNCED = b"a"  # people have been told
+REPORT_KILLING = b"k"
+REPORT_FINISHED = b"f"
 LINES = 100  # in one write: below PIPE_BUF (4096), with pids up to 2**22 and start times of years
 
 
@@ -35,35 +39,40 @@ class SidecarPipes:
         backend: whom to ask, and to kill when nobody is left to watch over it.
         number: the first signal.
 
+    Attributes:
+        heard: what has been read of what the other sidecar said.
+
     """
 
     __slots__ = (
         "_ask",
         "_asked",
         "_backend",
-        "_finish",
-        "_finished",
+        "_hear",
         "_held",
         "_list",
         "_listed",
         "_number",
         "_reaches_all",
+        "_say",
         "_sent_by_kernel",
+        "heard",
     )
 
     def __init__(self, backend: "Member", number: int) -> None:
         self._backend = backend
         self._number = number
         self._asked, self._ask = os.pipe()
-        self._finished, self._finish = os.pipe()
+        self._hear, self._say = os.pipe()
         self._listed, self._list = os.pipe()
         self._held = os.pipe()  # last, so closed first: the end of `_ask` is a signal, too
         os.set_blocking(self._asked, False)
-        for each in (self._finished, self._listed, self._list):
+        for each in (self._hear, self._listed, self._list):
             os.set_blocking(each, False)
         # A real-time signal that finds no room is SIGIO in its place (fs/fcntl.c), of which a backend dies.
         self._sent_by_kernel = number not in signals.QUEUED and _signal_by(self._asked, backend, number)
         self._reaches_all = _is_root_of_the_machine()
+        self.heard: set[bytes] = set()
         for end in self._held:
             _signal_by(end, backend, signals.SIGKILL)
 
@@ -75,37 +84,51 @@ class SidecarPipes:
         if not self._sent_by_kernel:
             self._backend.send(self._number)
 
-    def finish(self) -> None:
-        """Leave the mark that says that the tree has been ended."""
-        os.write(self._finish, MARK)
+    def let_go(self) -> None:
+        """Before anybody watches: the backend is not to be killed when these are closed."""
+        for end in self._held:
+            disarm(end)
 
-    def pass_on(self, members: "list[tuple[int, int]]") -> None:
-        """Tell the mate whom we hold, by pid and start time: its own listing may come when the backend is gone."""
-        lines = [b"%d %d\n" % member for member in members]
+    def say(self, what: bytes) -> None:
+        """Tell the other sidecar how far we are."""
+        os.write(self._say, what)
+
+    def hear(self) -> list[bytes]:
+        """Give what the other sidecar has said since the last call."""
+        try:
+            said = os.read(self._hear, 65536)
+        except BlockingIOError:
+            return []
+        new = [said[at : at + 1] for at in range(len(said))]
+        self.heard.update(new)
+        return new
+
+    def pass_on(self, members: "list[tuple[int, int, bool]]") -> None:
+        """Tell the mate whom we hold, by pid and start time: its own listing may come when the backend is gone.
+
+        And whether it has had its first signal, or is just about to.
+        """
+        lines = [b"%d %d %d\n" % member for member in members]
         try:
             for at in range(0, len(lines), LINES):
                 os.write(self._list, b"".join(lines[at : at + LINES]))  # whole or not at all (pipe(7), PIPE_BUF)
         except BlockingIOError:
             pass  # thousands: the rest it has to find by itself
 
-    def passed_on(self) -> "list[tuple[int, int]]":
-        """Give whom the mate held."""
+    def passed_on(self) -> "list[tuple[int, int, bool]]":
+        """Give whom the mate held, and whether it has asked it."""
         parts = []
         try:
             while part := os.read(self._listed, 65536):
                 parts.append(part)
         except BlockingIOError:
             pass
-        pairs = [line.split() for line in b"".join(parts).splitlines()]
-        return [(int(pid), int(started)) for pid, started in pairs]
+        words = [line.split() for line in b"".join(parts).splitlines()]
+        return [(int(pid), int(started), asked == b"1") for pid, started, asked in words]
 
     def has_asked(self) -> bool:
         """Tell whether the first signal has been sent."""
         return _is_marked(self._asked)
-
-    def has_finished(self) -> bool:
-        """Tell whether the tree has been ended."""
-        return _is_marked(self._finished)
 
 
 def _is_marked(descriptor: int) -> bool:

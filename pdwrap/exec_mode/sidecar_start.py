@@ -8,6 +8,7 @@ from select import POLLIN, poll
 
 from pdwrap.exec_mode.sidecar_loop import Sidecar
 from pdwrap.exec_mode.sidecar_pipes import SidecarPipes
+from pdwrap.exec_mode.sidecar_table import BecameMate
 from pdwrap.exit_status import OWN_FAILURE, not_started
 from pdwrap.linux import descriptors
 
@@ -31,6 +32,22 @@ def tell_failure(ready: int, error: BaseException) -> None:
     os.write(ready, text.encode(errors="replace"))
 
 
+def _see_to_room(actions: "SidecarActions") -> None:
+    try:
+        actions.members.check_room()
+    except OSError:
+        actions.members.make_room()
+        actions.members.check_room()
+
+
+def _say_that_it_stands(actions: "SidecarActions", ready: int) -> None:
+    try:
+        os.write(ready, STANDS)
+    except BrokenPipeError:  # pdwrap was killed meanwhile: nothing was started
+        actions.continue_mate()
+        os._exit(0)
+
+
 def run_sidecar(
     actions: "SidecarActions", launcher: "Launcher", ready: int, kept: "set[int]", helper: int | None
 ) -> "NoReturn":
@@ -45,6 +62,7 @@ def run_sidecar(
 
     """
     stands = False
+    pipes: SidecarPipes | None = None
     try:
         if helper is not None:
             # As long as it lives, we are below the backend, and would stop ourselves with the rest of the tree.
@@ -54,19 +72,25 @@ def run_sidecar(
         actions.log.leave_stderr()
         descriptors.close_all_but(kept | {ready})
         os.chdir("/")  # no directory is kept busy
-        actions.pipes = SidecarPipes(actions.members.backend, actions.settings.signal)
+        pipes = actions.pipes = SidecarPipes(actions.members.backend, actions.settings.signal)
         sidecar = Sidecar(actions, launcher)
+        _see_to_room(actions)
+        me = os.getpid()
+        actions.make_mate()  # before the word: from the backend's first moment on there are two
         stands = True
-        try:
-            os.write(ready, STANDS)
-        except BrokenPipeError:
-            os._exit(0)  # pdwrap was killed meanwhile: nothing was started
+        if os.getpid() == me:
+            _say_that_it_stands(actions, ready)
         os.close(ready)
+        if os.getpid() != me:
+            sidecar.life.feed(BecameMate())
+        actions.members.make_room()
         sidecar.run()
         actions.continue_mate()  # one that is stopped would stay behind: it has what it waits for, too
         os._exit(0)
     except BaseException as error:  # noqa: BLE001 - E8: whatever it is, the protection does not end in silence
         if not stands:
+            if pipes is not None:
+                pipes.let_go()  # of pdwrap, which is to say why nothing is started
             tell_failure(ready, error)
             os._exit(OWN_FAILURE)
         try:

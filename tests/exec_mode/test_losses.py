@@ -82,8 +82,8 @@ FIRSTS_STEPS = [
 ]
 LATER_STEPS = [
     ("before", place("exec_mode.sidecar_actions.SidecarActions.ask_leftovers")),
-    ("before", place("exec_mode.sidecar_pipes.SidecarPipes.finish")),
-    ("after", place("exec_mode.sidecar_pipes.SidecarPipes.finish")),
+    ("before", place("exec_mode.sidecar_pipes.SidecarPipes.say")),
+    ("after", place("exec_mode.sidecar_pipes.SidecarPipes.say")),
     ("after", place("exec_mode.sidecar_actions.SidecarActions.report_done")),
 ]
 SECONDS_STEPS = [

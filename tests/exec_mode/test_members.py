@@ -73,10 +73,10 @@ def test_what_the_mate_held_is_gone(tree: tuple[Members, int]) -> None:
     """N3: the mate passes on pid and start time; another process of that number is not taken."""
     members, child = tree
     stranger, _its_child = family()
-    members.take_over_list([(stranger, 1)])
+    members.take_over_list([(stranger, 1, True)])
     assert set(known(members)) == {members.backend.pid}
     members.refresh()
-    assert members.news() == [(each.pid, each.started) for each in known(members).values()]
+    assert members.news() == [(each.pid, each.started, False) for each in known(members).values()]
     assert members.news() == []
     assert child in known(members)
 

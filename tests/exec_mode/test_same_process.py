@@ -10,14 +10,16 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import resource
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.harness import PYTHON, Running, Starter, spawn, wait_for_sidecars, watchers
+from tests.harness import LIMIT, PYTHON, Running, Starter, spawn, wait_for_sidecars, watchers
 
 pytestmark = pytest.mark.modes("exec")
 
@@ -152,22 +154,27 @@ def test_backend_is_who_was_started(start: Starter) -> None:
 
 
 def test_sidecars_hold_nothing(pdwrap: list[str], tmp_path: Path) -> None:
-    """T6: of the backend's descriptors they hold stderr alone, and no directory; what they have opened is their own."""
+    """T6: of the backend's descriptors they hold stderr alone, no folder but /proc; the others are their own."""
     reads, writes = os.pipe()
     other = tmp_path / "folder"
     other.mkdir()
     folder = os.open(other, os.O_RDONLY)
     pipes = {1: writes, 5: reads, 6: folder, 2: (errors := os.memfd_create("stderr"))}
     backend = ["sh", "-c", "echo ready; exec sleep 60"]
-    pid = spawn([*pdwrap, "--", *backend], fds=pipes, before_exec=lambda: os.chdir(other))
+    before = ["prlimit", "--nofile=1024:2048"]
+    pid = spawn([*before, *pdwrap, "--", *backend], fds=pipes, before_exec=lambda: os.chdir(other))
     assert os.read(reads, 10) == b"ready\n"
     for sidecar in wait_for_sidecars(pid):
+        deadline = time.monotonic() + LIMIT
+        while resource.prlimit(sidecar, resource.RLIMIT_NOFILE) != (2048, 2048):  # the last thing before it waits
+            assert time.monotonic() < deadline
         assert os.readlink(f"/proc/{sidecar}/cwd") == "/"
         held = {os.readlink(f"/proc/{sidecar}/fd/{entry}") for entry in os.listdir(f"/proc/{sidecar}/fd")}
         assert os.readlink(f"/proc/self/fd/{errors}") in held
         ours = {os.readlink(f"/proc/self/fd/{each}") for each in (reads, folder)}
         assert not held & ours
-        assert not [each for each in held if not each.startswith(("anon_inode:[pidfd]", "pipe:", "/memfd:stderr"))]
+        kinds = ("anon_inode:[pidfd]", "pipe:", "/memfd:stderr")
+        assert {each for each in held if not each.startswith(kinds)} == {"/proc"}
     os.kill(pid, signal.SIGTERM)
     os.waitpid(pid, 0)
     for each in (reads, writes, folder, errors):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pdwrap.exec_mode import start as exec_mode
+from pdwrap.exec_mode.sidecar_pipes import REPORT_FINISHED
 from pdwrap.lifecycle import KILL_TIME, PATIENCE
 from pdwrap.options import Settings
 from tests.harness.fakes import FakeLauncher, FakeLog
@@ -29,7 +30,7 @@ def test_ends_what_is_left_of_both(drive: Drive) -> None:
     """E2: the backend's end is seen before the launcher's, and it was the later one: what it left is ended."""
     drive.members.add(WORKER)
     drive.run(at_once(drive.launcher.die, drive.die(BACKEND)), drive.die(WORKER))
-    assert drive.sent == [(BACKEND, "asked"), (BACKEND, CONT), (WORKER, TERM), (WORKER, CONT)]
+    assert drive.sent == [(BACKEND, "asked"), (BACKEND, CONT), (WORKER, TERM), (WORKER, CONT), (MATE, KILL)]
     assert drive.pipes.finished
 
 
@@ -45,7 +46,7 @@ def test_tells_the_mate_whom_it_holds(drive: Drive) -> None:
     drive.members.add(WORKER)
 
     def told() -> set[int]:
-        assert drive.pipes.passed == [(BACKEND, 1), (WORKER, 1)]
+        assert drive.pipes.passed == [(BACKEND, 1, False), (WORKER, 1, False)]
         return set()
 
     drive.run(drive.die(0), at_once(told, drive.die(BACKEND, WORKER)))
@@ -54,7 +55,7 @@ def test_tells_the_mate_whom_it_holds(drive: Drive) -> None:
 def test_lists_during_the_grace(drive: Drive) -> None:
     """E2: what is forked during the grace is held as soon as it is seen, and the mate is told of it."""
     drive.run(drive.die(0), drive.find(WORKER), drive.die(BACKEND), drive.die(WORKER))
-    assert drive.pipes.passed.count((WORKER, 1)) >= 1
+    assert drive.pipes.passed.count((WORKER, 1, False)) >= 1
     assert (WORKER, TERM) in drive.sent
     # Once before the first signal, then in each round; by groups as soon as the backend is gone.
     looked = [where for where in drive.members.looked if where != "numbers"]
@@ -114,7 +115,7 @@ def test_vouches_and_sends_nothing(drive: Drive) -> None:
     """E3: SIGCONT to the first, again and again, for it may be stopped at any moment; to nobody else, anything."""
 
     def finished() -> set[int]:
-        drive.pipes.finished = True
+        drive.pipes.to_hear.append(REPORT_FINISHED)
         return {MATE}
 
     drive.run(drive.die(0), drive.find(WORKER), drive.die(BACKEND), drive.later(1), finished, second=True)
@@ -126,11 +127,11 @@ def test_vouches_and_sends_nothing(drive: Drive) -> None:
 
 def test_hears_whom_the_first_holds(drive: Drive) -> None:
     """E4: at once: the first can be lost at any moment."""
-    drive.pipes.passed.append((62, 1))
+    drive.pipes.passed.append((62, 1, False))
 
     def heard() -> set[int]:
-        assert drive.members.adopted == [(62, 1)]
-        drive.pipes.finished = True
+        assert (62, 1, False) in drive.members.adopted
+        drive.pipes.to_hear.append(REPORT_FINISHED)
         return {MATE}
 
     drive.run(drive.die(0), heard, second=True)
@@ -169,7 +170,7 @@ def test_first_is_lost_after_the_backend(drive: Drive) -> None:
 
     def lost() -> set[int]:
         drive.pipes.asked = True
-        drive.pipes.passed.append((62, 1))
+        drive.pipes.passed.append((62, 1, False))
         return {MATE}
 
     drive.members.add(WORKER)
@@ -180,7 +181,7 @@ def test_first_is_lost_after_the_backend(drive: Drive) -> None:
         at_once(lambda: expect((WORKER, TERM) in drive.sent and drive.members.kills == 0), drive.die(WORKER)),
         second=True,
     )
-    assert (62, 1) in drive.members.adopted
+    assert (62, 1, False) in drive.members.adopted
 
 
 # -- before there is one --------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from pdwrap.exec_mode.member import Member
-from pdwrap.exec_mode.sidecar_pipes import SidecarPipes
+from pdwrap.exec_mode.sidecar_pipes import REPORT_ANNOUNCED, REPORT_FINISHED, REPORT_KILLING, SidecarPipes
 from pdwrap.linux import pidfd
 from tests.harness import Process
 
@@ -53,7 +53,7 @@ def status(process: Process) -> int:
 
 def close_all(pipes: SidecarPipes, *, reverse: bool = False) -> None:
     """As the end of the last holder does, in either order."""
-    ends = [pipes._asked, pipes._ask, pipes._finished, pipes._finish, *pipes._held]  # noqa: SLF001 - nobody else may
+    ends = [pipes._asked, pipes._ask, pipes._hear, pipes._say, *pipes._held]  # noqa: SLF001 - nobody else may
     for end in sorted(ends, reverse=reverse):
         os.close(end)
 
@@ -77,9 +77,14 @@ def test_the_other_marks_send_nothing() -> None:
     """E3: nor does reading one."""
     process, member = backend()
     pipes = SidecarPipes(member, SENT)
-    assert not pipes.has_finished()
-    pipes.finish()
-    assert pipes.has_finished()
+    assert pipes.hear() == []
+    pipes.say(REPORT_ANNOUNCED)
+    pipes.say(REPORT_KILLING)
+    assert pipes.hear() == [REPORT_ANNOUNCED, REPORT_KILLING]
+    pipes.say(REPORT_FINISHED)
+    assert pipes.hear() == [REPORT_FINISHED]
+    assert pipes.hear() == []
+    assert pipes.heard == {REPORT_ANNOUNCED, REPORT_KILLING, REPORT_FINISHED}
     assert not pipes.has_asked()
     process.signal(signal.SIGTERM)
     assert status(process) == 0
@@ -156,7 +161,7 @@ def become_a_user_with_all_capabilities() -> None:
 
 def close_all_others(pipes: SidecarPipes) -> None:
     """What is not the pipe that is held."""
-    for end in (pipes._asked, pipes._ask, pipes._finished, pipes._finish, pipes._listed, pipes._list):  # noqa: SLF001
+    for end in (pipes._asked, pipes._ask, pipes._hear, pipes._say, pipes._listed, pipes._list):  # noqa: SLF001
         os.close(end)
 
 
@@ -164,7 +169,7 @@ def test_passes_on_whom_it_holds() -> None:
     """E2, E4: all of them, in the order in which they were found, however many writes that takes; and once."""
     process, member = backend()
     pipes = SidecarPipes(member, SENT)
-    many = [(2**22 - at, 2**40 + at) for at in range(250)]
+    many = [(2**22 - at, 2**40 + at, at % 2 == 0) for at in range(250)]
     assert pipes.passed_on() == []
     pipes.pass_on(many[:7])
     pipes.pass_on([])
@@ -182,7 +187,7 @@ def test_passes_on_no_halves() -> None:
     """E8, N3: more than the pipe holds: the sidecar is not kept waiting, and no number is cut into another's."""
     process, member = backend()
     pipes = SidecarPipes(member, SENT)
-    many = [(2**22 - at, 2**40 + at) for at in range(10_000)]
+    many = [(2**22 - at, 2**40 + at, at % 2 == 0) for at in range(10_000)]
     pipes.pass_on(many)
     got = pipes.passed_on()
     assert 1_000 < len(got) < len(many)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from pdwrap.exec_mode.sidecar_table import FIRST, SECOND
-from tests.harness import READY, Outcome, Process, Starter, denied, pause_for, reap_all, run, shell
+from pdwrap.linux import procfs
+from tests.harness import LIMIT, READY, Outcome, Process, Starter, children, denied, pause_for, reap_all, run, shell
 from tests.harness.faulty import Faulty, Place, place
 
 pytestmark = pytest.mark.modes("exec")
 
 SHORT = {"PDWRAP_GRACE": "0.3s"}
+LONG = {"PDWRAP_GRACE": "100s"}
 PLAIN_ENVIRONMENT = {"PATH": os.environ["PATH"]}
 
 
@@ -180,6 +184,25 @@ def test_nothing_is_said_of_an_ordinary_end(start: Starter) -> None:
         tree.launcher.kill()
         tree.assert_gone()
         assert tree.stderr == ""
+
+
+def test_more_descendants_than_descriptors(start: Starter) -> None:
+    """N3: those beyond the soft limit on descriptors are held by pidfd, too; the backend keeps its limit (T1)."""
+    loop = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do setsid sleep 60 & done"
+    limit = ["prlimit", "--nofile=20:200"]
+    tree = start(argv=shell(f"trap '' TERM; {loop}; {READY}; wait"), ready=True, pdwrap_via=limit, env=LONG)
+    first = tree.sidecars[0]
+    members = {tree.backend.pid, *children(tree.backend.pid)}
+    assert len(members) == 17
+    assert resource.prlimit(tree.backend.pid, resource.RLIMIT_NOFILE) == (20, 200)
+    tree.launcher.kill()
+    deadline = time.monotonic() + LIMIT
+    while not members <= procfs.pidfds_of(first.pid):
+        assert time.monotonic() < deadline
+        pause_for(0.002)
+    for pid in members:
+        tree.hold(pid).kill()
+    tree.assert_gone()
 
 
 def test_many_descendants(start: Starter) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
 
 import pytest
 
-from tests.harness import Started, Starter, pause_for, watchers
+from pdwrap.linux import procfs
+from tests.harness import LIMIT, Started, Starter, pause_for, watchers
 from tests.harness.faulty import Faulty, Place, place
 
 pytestmark = pytest.mark.modes("exec")
@@ -41,7 +43,7 @@ SIDECARS_STEPS = [
 ]
 SIDECARS_LATER_STEPS = [
     place("exec_mode.sidecar_loop.Sidecar.run"),
-    place("exec_mode.sidecar_actions.SidecarActions.replace_mate"),
+    place("exec_mode.sidecar_actions.SidecarActions.make_mate"),
     place("exec_mode.sidecar_loop.Sidecar._wait"),
 ]
 NEVER_RETURN = [
@@ -182,14 +184,26 @@ STOPS_BEFORE_IT_STANDS = [
     ("before", CLOSE_ALL),
     ("before", place("exec_mode.sidecar_pipes.SidecarPipes.__init__")),
     ("after", place("exec_mode.sidecar_loop.Sidecar.__init__")),
+    ("before", place("exec_mode.sidecar_start._see_to_room")),
+    ("before", place("exec_mode.sidecar_actions.SidecarActions.make_mate")),
+    ("before", place("exec_mode.sidecar_start._say_that_it_stands")),
 ]
+
+
+def wait_stopped() -> None:
+    """Look until somebody below us is stopped: the note that a fault has happened comes before the signal."""
+    deadline = time.monotonic() + LIMIT
+    while not any((seen := procfs.stat(pid)) and seen.state == "T" for pid in procfs.descendants(os.getpid())):
+        assert time.monotonic() < deadline
+        pause_for(0.001)
 
 
 @pytest.mark.parametrize("at", STOPS_BEFORE_IT_STANDS, ids="-".join)
 def test_stopped_before_it_stands(faulty: Faulty, at: tuple[str, Place]) -> None:
     """E4: somebody stops helper or sidecar, and the launcher dies: pdwrap waits for nobody, and nothing stays."""
     tree = faulty.strike("self", signal.SIGSTOP, *at)(argv=SLEEP, settle=False)
-    faulty.wait_reached(0)
+    wait_stopped()
+    faulty.assert_reached()
     tree.launcher.kill()
     tree.assert_gone()
 
@@ -198,6 +212,7 @@ def test_stopped_before_it_stands(faulty: Faulty, at: tuple[str, Place]) -> None
 def test_stopped_before_it_stands_and_pdwrap_killed(faulty: Faulty, at: tuple[str, Place]) -> None:
     """E4: the caller kills pdwrap instead, which can kill nobody any more: the kernel continues who was stopped."""
     tree = faulty.strike("self", signal.SIGSTOP, *at)(argv=SLEEP, settle=False)
-    faulty.wait_reached(0)
+    wait_stopped()
+    faulty.assert_reached()
     tree.wrapper.kill()
     tree.assert_gone()

@@ -11,6 +11,7 @@ import pytest
 from pdwrap import messages
 from pdwrap.exec_mode.sidecar_actions import SidecarActions
 from pdwrap.exec_mode.sidecar_loop import Sidecar
+from pdwrap.exec_mode.sidecar_pipes import REPORT_FINISHED
 from pdwrap.exec_mode.sidecar_table import FIRST, SECOND
 from pdwrap.linux import pidfd, procfs
 from pdwrap.options import Settings
@@ -64,7 +65,7 @@ class FakeMembers:
         self.ours: set[int] = set()
         self.below = self.grouped = False
         self.looked: list[str] = []
-        self.adopted: list[tuple[int, int]] = []
+        self.adopted: list[tuple[int, int, bool]] = []
         self.asked_below: list[int] = []
         self.kills = 0
         self.on_kill: Callable[[], None] = lambda: None
@@ -90,24 +91,29 @@ class FakeMembers:
         found, self.grouped = self.grouped, False
         return found
 
-    def news(self) -> list[tuple[int, int]]:
+    def news(self) -> list[tuple[int, int, bool]]:
         """Give what is to be passed on: all of them, each time."""
-        return [(member.pid, member.started) for member in self._all]
+        return [(member.pid, member.started, member.asked) for member in self._all]
 
-    def take_over_list(self, known: list[tuple[int, int]]) -> None:
-        """Note whom the mate held."""
+    def take_over_list(self, known: list[tuple[int, int, bool]]) -> None:
+        """Note whom the mate held, and asked."""
         self.adopted += known
+        asked = [pid for pid, _started, asked in known if asked]
+        for member in self._all:
+            member.asked |= member.pid in asked
 
-    def ask(self, number: int) -> None:
+    def ask(self, number: int, note: Callable[[list[tuple[int, int, bool]]], None]) -> None:
         """Ask each that was not asked."""
         for member in self._all:
             if not member.asked and member.alive():
                 member.asked = True
+                note([(member.pid, member.started, True)])
                 member.send(number)
                 member.send(18)
 
-    def ask_below(self, number: int) -> None:
-        """Note that what the backend keeps is asked."""
+    def ask_below(self, number: int, note: Callable[[list[tuple[int, int, bool]]], None]) -> None:
+        """Note that what the backend keeps is asked; `note` hears of none."""
+        note([])
         self.asked_below.append(number)
 
     def freeze(self) -> None:
@@ -132,40 +138,51 @@ class FakeSidecarPipes:
     """In the place of `sidecar_pipes.SidecarPipes`.
 
     Attributes:
-        asked: the first signal has been sent; `finished`: the tree has been ended.
+        asked: the first signal has been sent.
+        reports: what the mate was told; `heard`: what it has told us; `to_hear`: what it is about to.
         passed: whom the mate was told of, or is to hear of.
 
     """
 
     def __init__(self, members: FakeMembers) -> None:
         self._members = members
-        self.asked = self.finished = False
-        self.passed: list[tuple[int, int]] = []
+        self.asked = False
+        self.reports: list[bytes] = []
+        self.heard: set[bytes] = set()
+        self.to_hear: list[bytes] = []
+        self.passed: list[tuple[int, int, bool]] = []
 
     def ask(self) -> None:
         """Send the first signal."""
         self.asked = True
         self._members.sent.append((self._members.backend.pid, "asked"))
 
-    def finish(self) -> None:
-        """Note the end."""
-        self.finished = True
+    @property
+    def finished(self) -> bool:
+        """Tell whether the mate was told that the tree has been ended."""
+        return REPORT_FINISHED in self.reports
 
-    def pass_on(self, members: list[tuple[int, int]]) -> None:
+    def say(self, what: bytes) -> None:
+        """Note a report."""
+        self.reports.append(what)
+
+    def hear(self) -> list[bytes]:
+        """Give what the mate is to have said."""
+        new, self.to_hear = self.to_hear, []
+        self.heard.update(new)
+        return new
+
+    def pass_on(self, members: list[tuple[int, int, bool]]) -> None:
         """Note whom the mate is told of."""
         self.passed += members
 
-    def passed_on(self) -> list[tuple[int, int]]:
+    def passed_on(self) -> list[tuple[int, int, bool]]:
         """Give that."""
         return self.passed
 
     def has_asked(self) -> bool:
         """Tell whether the first signal has been sent."""
         return self.asked
-
-    def has_finished(self) -> bool:
-        """Tell whether all has been ended."""
-        return self.finished
 
 
 class Drive:

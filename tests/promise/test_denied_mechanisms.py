@@ -175,10 +175,10 @@ def test_backend_changed_its_uid(start: Starter, root: None) -> None:
 
 @pytest.mark.modes("fork", "exec")
 def test_no_descriptors_left(start: Starter, mode: str) -> None:
-    """E8, E6: too few descriptors for what pdwrap needs: refused, or kept; nothing is left behind."""
+    """E2, E6, E8: too few descriptors for what pdwrap needs: refused, or kept; nothing is left behind."""
     for limit in range(10 if mode == "fork" else 12, 26):  # the shell itself needs 10 and 11 to speak on 9
         tree = start(
-            argv=shell(f"{READY}; exec sleep 60"),
+            argv=shell(f"setsid sleep 60 & sleep 60 & {READY}; wait"),
             pdwrap_via=["prlimit", f"--nofile={limit}:{limit}"],
             env=SHORT,
             settle=False,

@@ -31,7 +31,11 @@ DOUBLES: dict[str, tuple[Callable[[], object], type | ModuleType, list[str]]] = 
         Members,
         ["alive", "sent", "below", "grouped", "looked", "adopted", "asked_below", "kills", "on_kill", "add"],
     ),
-    "SidecarPipes": (lambda: FakeSidecarPipes(FakeMembers(BACKEND)), SidecarPipes, ["asked", "finished", "passed"]),
+    "SidecarPipes": (
+        lambda: FakeSidecarPipes(FakeMembers(BACKEND)),
+        SidecarPipes,
+        ["asked", "finished", "passed", "reports", "to_hear"],
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from pdwrap.exec_mode.sidecar_table import (
     FIRST,
     SIDECAR,
     MateLost,
+    MateLostUnsaid,
     MateLostUnsent,
     sidecar_table,
 )
@@ -180,6 +181,7 @@ EXPECTED_SIDECAR: dict[str, dict[str, str]] = {
         "launcher died": "note_cause pass_on_list set_deadline first_signal note_beginning announce -> ending",
         "backend exited": "-> done",
         "mate lost": "replace_mate -> first",
+        "mate lost unsaid": "replace_mate -> first",
         "mate lost unsent": "replace_mate -> first",
         "became mate": "-> second",
     },
@@ -187,53 +189,93 @@ EXPECTED_SIDECAR: dict[str, dict[str, str]] = {
         "launcher died": "note_cause continue_mate allow_grace -> checking first",
         "backend exited": "-> done",
         "mate lost": "replace_mate -> first",
+        "mate lost unsaid": "replace_mate -> first",
         "mate lost unsent": "replace_mate -> first",
     },
     "checking first": {
         "backend exited": "-> checking sweep",
-        "looked": "continue_mate -> checking first",
+        "looked": "continue_mate take_over_list -> checking first",
         "member found": "-> checking first",
+        "kill reported": "allow_kill -> checking kill",
+        "finish reported": "-> checking end",
         "mate finished": "-> done",
-        "mate lost": "take_over_list set_deadline continue_backend note_beginning announce -> ending",
+        "mate lost": "take_over_list set_deadline continue_backend note_beginning -> ending",
+        "mate lost unsaid": "take_over_list set_deadline continue_backend note_beginning announce -> ending",
         "mate lost unsent": "take_over_list set_deadline first_signal note_beginning announce -> ending",
-        "deadline passed": "kill_mate set_kill_deadline kill note_beginning announce_kill -> killing",
+        "deadline passed": "kill_mate take_over_list set_kill_deadline report_killing kill note_beginning -> killing",
+        "deadline passed unsaid": "kill_mate take_over_list set_kill_deadline report_killing "
+        "kill note_beginning announce_kill -> killing",
     },
     "checking sweep": {
-        "looked": "continue_mate -> checking sweep",
+        "looked": "continue_mate take_over_list -> checking sweep",
         "member found": "-> checking sweep",
         "tree empty": "-> checking sweep",
+        "kill reported": "allow_kill -> checking kill",
+        "finish reported": "-> checking end",
         "mate finished": "-> done",
-        "mate lost": "take_over_list set_deadline continue_backend note_beginning ask_leftovers announce -> sweeping",
+        "mate lost": "take_over_list set_deadline continue_backend note_beginning ask_leftovers -> sweeping",
+        "mate lost unsaid": "take_over_list set_deadline continue_backend note_beginning "
+        "ask_leftovers announce -> sweeping",
         "mate lost unsent": "take_over_list set_deadline first_signal note_beginning "
         "ask_leftovers announce -> sweeping",
-        "deadline passed": "kill_mate set_kill_deadline kill note_beginning announce_kill -> killing",
+        "deadline passed": "kill_mate take_over_list set_kill_deadline report_killing kill note_beginning -> killing",
+        "deadline passed unsaid": "kill_mate take_over_list set_kill_deadline report_killing "
+        "kill note_beginning announce_kill -> killing",
+    },
+    "checking kill": {
+        "backend exited": "-> checking kill",
+        "looked": "continue_mate take_over_list -> checking kill",
+        "member found": "-> checking kill",
+        "tree empty": "-> checking kill",
+        "kill reported": "-> checking kill",
+        "finish reported": "-> checking end",
+        "mate finished": "-> done",
+        "mate lost": "take_over_list set_kill_deadline report_killing kill note_beginning -> killing",
+        "mate lost unsaid": "take_over_list set_kill_deadline report_killing kill "
+        "note_beginning announce_kill -> killing",
+        "mate lost unsent": "take_over_list set_kill_deadline report_killing kill "
+        "note_beginning announce_kill -> killing",
+        "deadline passed": "kill_mate take_over_list kill allow_last note_beginning -> killing",
+        "deadline passed unsaid": "kill_mate take_over_list kill allow_last note_beginning announce_kill -> killing",
+    },
+    "checking end": {
+        "backend exited": "-> checking end",
+        "looked": "continue_mate take_over_list -> checking end",
+        "member found": "-> checking end",
+        "tree empty": "-> checking end",
+        "mate finished": "-> done",
+        "deadline passed": "kill_mate -> done",
+        "deadline passed unsaid": "kill_mate -> done",
     },
     "ending": {
         "mate lost": "-> ending",
+        "mate lost unsaid": "-> ending",
         "mate lost unsent": "-> ending",
         "looked": "-> ending",
         "member found": "pass_on_list -> ending",
         "backend exited": "ask_leftovers -> sweeping",
         "half time": "ask_below -> ending",
-        "deadline passed": "set_kill_deadline kill -> killing",
+        "deadline passed": "set_kill_deadline report_killing kill -> killing",
     },
     "sweeping": {
         "mate lost": "-> sweeping",
+        "mate lost unsaid": "-> sweeping",
         "mate lost unsent": "-> sweeping",
         "looked": "-> sweeping",
         "member found": "pass_on_list ask_leftovers -> sweeping",
-        "tree empty": "report_done -> done",
+        "tree empty": "report_done kill_mate -> done",
         "half time": "-> sweeping",
-        "deadline passed": "set_kill_deadline kill -> killing",
+        "deadline passed": "set_kill_deadline report_killing kill -> killing",
     },
     "killing": {
+        "backend exited": "-> killing",
         "mate lost": "-> killing",
+        "mate lost unsaid": "-> killing",
         "mate lost unsent": "-> killing",
         "looked": "-> killing",
-        "backend exited": "-> killing",
         "member found": "pass_on_list kill -> killing",
-        "tree empty": "report_done -> done",
-        "deadline passed": "name_survivors report_done -> done",
+        "tree empty": "report_done kill_mate -> done",
+        "deadline passed": "name_survivors report_done kill_mate -> done",
     },
 }
 
@@ -380,15 +422,14 @@ def test_without_a_grace_all_is_killed_at_once(leftovers: str) -> None:
 
 def test_a_sidecar_without_a_grace() -> None:
     """E3: the same beside the backend; and a lost mate's work is taken up by killing."""
-    at_once = "set_kill_deadline kill note_beginning announce_kill -> killing"
+    killed = "set_kill_deadline report_killing kill note_beginning"
+    at_once = f"{killed} announce_kill -> killing"
     changed: dict[tuple[State, type[Event]], str] = {
         (FIRST, LauncherDied): f"note_cause pass_on_list {at_once}",
-        **{
-            (state, kind): f"take_over_list {at_once}"
-            for state in (CHECKING_FIRST, CHECKING_SWEEP)
-            for kind in (MateLost, MateLostUnsent)
-        },
     }
+    for state in (CHECKING_FIRST, CHECKING_SWEEP):
+        changed[state, MateLost] = f"take_over_list {killed} -> killing"
+        changed[state, MateLostUnsaid] = changed[state, MateLostUnsent] = f"take_over_list {at_once}"
     graceless = sidecar_table(graceless=True)
     assert sidecar_table(graceless=False) == SIDECAR
     assert {key: as_text(graceless[key[0]][key[1]]) for key in keys(graceless)} == {
