@@ -104,6 +104,48 @@ def test_killed_at_each_step(faulty: Faulty, at: tuple[str, Place]) -> None:
     faulty.assert_reached()
 
 
+@pytest.mark.parametrize(
+    "at",
+    [
+        ("after", place("exec_mode.sidecar_actions.SidecarActions.announce")),
+        ("before", place("exec_mode.sidecar_actions.SidecarActions.ask_leftovers")),
+        ("after", place("exec_mode.sidecar_actions.SidecarActions.ask_leftovers")),
+        ("before", place("exec_mode.sidecar_actions.SidecarActions.report_killing")),
+        ("after", place("exec_mode.sidecar_actions.SidecarActions.report_killing")),
+        ("before", place("exec_mode.sidecar_actions.SidecarActions.kill")),
+        ("after", place("exec_mode.sidecar_actions.SidecarActions.kill")),
+        ("before", place("exec_mode.sidecar_actions.SidecarActions.report_done")),
+        ("after", place("exec_mode.sidecar_actions.SidecarActions.report_done")),
+    ],
+    ids="-".join,
+)
+@LOSSES
+def test_asks_and_tells_once(faulty: Faulty, at: tuple[str, Place], number: int) -> None:
+    """E3, E4: the first is lost in the midst of it: a leftover is asked once, and people are told once."""
+    env = {"PDWRAP_GRACE": "0.5s"}
+    tree = faulty.strike("self", number, *at)("reporter", "exit=15", "child=setsid:reporter", env=env)
+    child = tree.hold(int(tree.voice.all("ready", "reporter")[0][0]))
+    assert len(tree.sidecars) == 2
+    tree.launcher.kill()
+    assert_asked_once(tree)
+    faulty.assert_reached()
+    assert [each for each in tree.signals(child) if each != CONT] == [TERM], tree.stderr
+    assert tree.stderr.count(": ending ") == 1, tree.stderr
+    assert tree.stderr.count(": done: ") <= 1, tree.stderr
+
+
+def test_second_stopped_again_and_again(start: Starter) -> None:
+    """E4: it is stopped whenever it may run, to the very end of the first: it does not stay behind."""
+    for _ in range(5):
+        tree = start("stubborn", env={"PDWRAP_GRACE": "0.1s"})
+        first, second = tree.sidecars
+        tree.launcher.kill()
+        while first.alive:
+            second.signal(STOP)
+        second.signal(STOP)
+        tree.assert_gone()
+
+
 @pytest.mark.parametrize("at", SECONDS_STEPS, ids="-".join)
 def test_second_killed_at_each_step(faulty: Faulty, at: tuple[str, Place]) -> None:
     """E3, E4: the second is killed there. The backend stays until then: else the second may see nothing but its end."""

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pdwrap.exec_mode import start as exec_mode
-from pdwrap.exec_mode.sidecar_pipes import REPORT_FINISHED
-from pdwrap.lifecycle import KILL_TIME, PATIENCE
+from pdwrap.exec_mode.sidecar_pipes import REPORT_ANNOUNCED, REPORT_FINISHED, REPORT_KILLING
+from pdwrap.lifecycle import KILL_TIME, LAST, PATIENCE
 from pdwrap.options import Settings
 from tests.harness.fakes import FakeLauncher, FakeLog
 from tests.harness.fakes_sidecar import BACKEND, CONT, GRACE, KILL, MATE, TERM, WORKER, Drive, at_once, expect
@@ -149,6 +149,62 @@ def test_first_is_late(drive: Drive) -> None:
     )
     assert drive.sent.count((MATE, KILL)) == 1
     assert not any(number == "asked" for _pid, number in drive.sent)
+
+
+def test_first_kills(drive: Drive) -> None:
+    """E4, E7: it says that it does, and gets the time that killing may take, and a little more; then all is over."""
+    drive.pipes.asked = True
+
+    def kills() -> None:
+        drive.pipes.to_hear += [REPORT_ANNOUNCED, REPORT_KILLING]
+        drive.clock.advance(GRACE)
+
+    late = KILL_TIME + PATIENCE - LAST
+    drive.run(
+        drive.die(0),
+        kills,
+        drive.later(late - 0.001),
+        at_once(lambda: expect((MATE, KILL) not in drive.sent and drive.members.kills == 0), drive.later(0.001)),
+        at_once(lambda: expect(drive.members.kills == 1), drive.die(MATE), drive.later(LAST)),
+        second=True,
+    )
+    assert drive.sent.count((MATE, KILL)) == 1
+    assert [line.partition(":")[0] for line in drive.log.said] == ["survivors", "done"]  # the first had told the rest
+
+
+def test_first_has_ended_the_tree_and_does_not_exit(drive: Drive) -> None:
+    """E3, E4: stopped before its last words, it is continued; late all the same, it is ended. Nobody else is."""
+
+    def ended() -> None:
+        drive.pipes.to_hear += [REPORT_ANNOUNCED, REPORT_FINISHED]
+
+    drive.run(
+        drive.die(0),
+        drive.die(BACKEND),
+        ended,
+        at_once(lambda: expect(drive.sent[-1] == (MATE, CONT)), drive.later(GRACE + PATIENCE)),
+        second=True,
+    )
+    assert drive.sent[-1] == (MATE, KILL)
+    assert drive.members.kills == 0
+    assert drive.log.said == []
+
+
+def test_asks_nobody_whom_the_first_asked(drive: Drive) -> None:
+    """E3: what the first had asked when it was lost is not asked again, what it had not is."""
+    drive.members.add(WORKER)
+    drive.members.add(WORKER + 1)
+
+    def lost() -> set[int]:
+        drive.pipes.asked = True
+        drive.pipes.to_hear.append(REPORT_ANNOUNCED)
+        drive.pipes.passed.append((WORKER, 1, True))
+        return {MATE}
+
+    drive.run(drive.die(0), drive.die(BACKEND), lost, drive.die(WORKER, WORKER + 1), second=True)
+    assert (WORKER, TERM) not in drive.sent
+    assert (WORKER + 1, TERM) in drive.sent
+    assert [line.partition(":")[0] for line in drive.log.said] == ["done"]
 
 
 @pytest.mark.parametrize("asked", [False, True])
