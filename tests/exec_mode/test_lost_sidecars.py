@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from tests.harness import Process, Started, Starter, children, pause_for, watchers
+from tests.harness import READY, Process, Started, Starter, children, pause_for, shell, watchers
 
 pytestmark = pytest.mark.modes("exec")
 
@@ -161,6 +161,22 @@ def test_both_lost_with_a_tree(start: Starter) -> None:
     assert child.alive
     child.kill()
     tree.assert_gone()
+
+
+def test_two_from_the_first_moment(start: Starter) -> None:
+    """E4: at the backend's first line there are two; one is lost there and then: what has been forked is ended, too."""
+    script = f"setsid sleep 60 & sleep 60 & {READY}; wait"
+    for each in range(20):
+        tree = start(argv=shell(script), ready=True, env=SHORT)
+        there = watchers(tree.backend.pid)
+        assert len(there) == 2
+        lost = tree.hold(there[each % 2])
+        lost.kill()
+        assert lost.is_dead()
+        assert tree.backend.alive
+        tree.launcher.kill()
+        tree.assert_gone()
+        assert "3 processes ended" in tree.stderr
 
 
 @pytest.mark.slow
