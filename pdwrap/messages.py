@@ -3,11 +3,8 @@
 Words come after deeds: a line that cannot be written is lost (`stderr`, `log_file`).
 """
 
-import os
-import time
-
 from pdwrap.lifecycle import KILL_TIME
-from pdwrap.stderr import LONGEST_LINE, write_line
+from pdwrap.stderr import write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +14,6 @@ if TYPE_CHECKING:
     from pdwrap.options import Settings
 
 LONGEST_TEXT = 400  # characters of somebody else's text in a line
-LONGEST_IN_JSON = (LONGEST_TEXT, 100, 20)  # the same, tried in turn: a letter may take twelve bytes; our words fit
 MOST_NAMED = 20  # processes named in a line
 
 
@@ -51,63 +47,6 @@ def _list_people(pids_and_names: "list[tuple[int, str]]") -> "list[dict[str, obj
     return [{"pid": pid, "name": name} for pid, name in pids_and_names[:MOST_NAMED]]
 
 
-class Form:
-    """How lines look: text, or JSON, one object a line.
-
-    Made by the process that the launcher started, whose pid marks the lines of one run wherever they come from.
-
-    Args:
-        log: `text` or `json`.
-
-    """
-
-    __slots__ = ("_dump", "_pid")
-
-    def __init__(self, log: str) -> None:
-        self._pid = os.getpid()
-        self._dump: Callable[[object], str] | None = None
-        if log == "json":
-            import json  # now: an ending must not depend on a file that an upgrade has taken away
-
-            self._dump = json.dumps
-
-    def line(self, event: str, text: str, fields: "dict[str, object]") -> str:
-        """Make a line for stderr."""
-        return self.stamped(event, text, fields) if self._dump else f"pdwrap: {text}"
-
-    def stamped(self, event: str, text: str, fields: "dict[str, object]") -> str:
-        """Make a line that says when, and whose it is; JSON always does."""
-        if not self._dump:
-            return f"{now()} pdwrap[{self._pid}]: {text}"
-        head = {"time": now(), "event": event, "pdwrap_pid": self._pid}
-        for longest in LONGEST_IN_JSON:
-            line = self._dump({**head, **{key: _valid(value, longest) for key, value in fields.items()}})
-            if len(line) <= LONGEST_LINE:
-                break  # what is cut off afterwards is no JSON any more
-        return line
-
-
-def now() -> str:
-    """Give the time as RFC 3339 has it, in UTC, to the millisecond."""
-    seconds = time.time()
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1000):03}Z"
-
-
-def _valid(value: object, longest: int) -> object:
-    """Replace lone surrogates, Python's stand-in for bytes that are no UTF-8: other readers of JSON refuse them.
-
-    Args:
-        value: what is to be written.
-        longest: how many characters of a text are kept.
-
-    """
-    if isinstance(value, str):
-        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in value[:longest])
-    if isinstance(value, list):
-        return [_valid(each, longest) for each in value]
-    return {key: _valid(each, longest) for key, each in value.items()} if isinstance(value, dict) else value
-
-
 class Log:
     """The lines that tell of an ending.
 
@@ -123,18 +62,24 @@ class Log:
 
     """
 
-    __slots__ = ("_form", "_verbosity", "backend_name")
+    __slots__ = ("_as_json", "_verbosity", "backend_name")
 
     file: "LogFile | None" = None
 
     def __init__(self, settings: "Settings", backend_name: str) -> None:
         self._verbosity = settings.verbosity
         self.backend_name = backend_name
-        self._form = Form(settings.log)
-        if settings.log_file:
-            from pdwrap.log_file import LogFile
+        self._as_json: Callable[[str, str, dict[str, object]], str] | None = None
+        if settings.log == "json" or settings.log_file:
+            from pdwrap.form import Form
 
-            Log.file = LogFile(settings.log_file, settings.explicit.get("log_file", "--log-file"), self._form.stamped)
+            stamped = Form(settings.log).stamped
+            if settings.log == "json":
+                self._as_json = stamped
+            if settings.log_file:
+                from pdwrap.log_file import LogFile
+
+                Log.file = LogFile(settings.log_file, settings.explicit.get("log_file", "--log-file"), stamped)
 
     def leave_stderr(self) -> None:
         """Hold descriptor 2 no longer, where there is a log file: who reads it sees when the backend has closed it."""
@@ -147,7 +92,7 @@ class Log:
         if Log.file is not None:
             Log.file.write(event, text, fields)
         else:
-            write_line(self._form.line(event, text, fields))
+            write_line(self._as_json(event, text, fields) if self._as_json else f"pdwrap: {text}")
 
     def watch(
         self, people: "list[tuple[int, str]]", mechanisms: str, lifeline: int | None = None, why_not: str = ""

@@ -125,8 +125,8 @@ def statuses() -> set[int]:
 
 def keys() -> set[str]:
     """The keys of the JSON lines."""
-    tree = ast.parse((PACKAGE / "messages.py").read_text(encoding="utf-8"))
-    dicts = [node for node in ast.walk(tree) if isinstance(node, ast.Dict)]
+    trees = [ast.parse((PACKAGE / name).read_text(encoding="utf-8")) for name in ("messages.py", "form.py")]
+    dicts = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Dict)]
     return {
         key.value for node in dicts for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)
     }

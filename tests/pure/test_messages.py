@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from pdwrap import messages
 from pdwrap import stderr as stderr_line
+from pdwrap.form import Form
 from pdwrap.messages import Log
 from pdwrap.options import Settings
 
@@ -244,7 +245,7 @@ def test_json_is_valid_for_any_name(names: list[bytes]) -> None:
         "survivors": [{"name": os.fsdecode(name)} for name in names],
         "name": os.fsdecode(names[0]),
     }
-    line = messages.Form("json").line("survivors", "", fields)
+    line = Form("json").stamped("survivors", "", fields)
     assert json.dumps(json.loads(line), ensure_ascii=False).encode("utf-8")
 
 
