@@ -178,9 +178,9 @@ def unwrap(folder: Folder, name: str, *, known: bool) -> str:
             try:
                 folder.rename(original, name)
             except FlushError:
-                _give_back_mode(seen)
+                _give_back_mode(folder, seen)
                 raise
-            _give_back_mode(seen)
+            _give_back_mode(folder, seen)
             said = "restored"
         elif seen.state == REPLACED and folder.look(original):
             folder.remove(original)
@@ -224,7 +224,7 @@ def _closed_to_us(command: list[str]) -> str:
     return ""
 
 
-def _give_back_mode(seen: Found) -> None:
+def _give_back_mode(folder: Folder, seen: Found) -> None:
     """Take back what `_make_executable` did. Last: a crash before it leaves a run.sh that runs."""
     try:
         mode = script.kept(seen.text).mode if seen.state == WRAPPED else None
@@ -233,4 +233,6 @@ def _give_back_mode(seen: Found) -> None:
     if mode is None or seen.file is None or seen.linked:
         return
     if stat.S_IMODE(seen.file.status.st_mode) == _AS_LOCALAI_DOES and seen.file.status.st_nlink == 1:
-        os.fchmod(seen.file.fd, mode & (_READ_AND_WRITE if os.geteuid() else _READ_AND_WRITE & SAFE_MODE))
+        # Where others can write in the folder (--shared), what the wrapper remembers may be theirs.
+        alone = folder.writers() <= {folder.status.st_uid}
+        os.fchmod(seen.file.fd, mode & (_READ_AND_WRITE if alone else _READ_AND_WRITE & SAFE_MODE))

@@ -148,6 +148,21 @@ def _forged_passwd(scene: Scene) -> None:
     (scene.top / "x" / "run.sh.pdwrap-original").symlink_to("/usr/bin/passwd")
 
 
+def test_mode_of_a_forged_wrapper(scene: Scene) -> None:
+    """In a folder where others can write, `--unwrap` gives nobody a right to write that a wrapper only claims."""
+    run_sh = scene.top / "x" / "run.sh"
+    os.chown(scene.top, 0, 0)
+    os.chown(scene.mine, 0, 0)
+    for path in (run_sh.parent, run_sh):
+        os.chown(path, 0, 0)
+    run_sh.chmod(0o644)
+    run_sh.parent.chmod(0o777)
+    assert run(scene.top, "--shared") == 0
+    run_sh.write_bytes(run_sh.read_bytes().replace(b"\n# mode: 0644", b"\n# mode: 6666"))
+    assert run(scene.top, "--shared", "--unwrap") == 0
+    assert stat.S_IMODE(run_sh.stat().st_mode) == 0o644
+
+
 def _secret(scene: Scene) -> None:
     (scene.top / "x" / "run.sh").unlink()
     (scene.top / "x" / "run.sh").symlink_to(scene.outside / "secret")
