@@ -17,10 +17,12 @@ CHECKS = {
     "docker/Dockerfile": [str(BIN / "hadolint"), "--failure-threshold", "style"],
     "docker/compose.yaml": [str(BIN / "docker-compose"), "config", "--quiet"],
     "kubernetes/pod.yaml": [str(BIN / "kubernetes-validate"), "--strict"],
+    "localai/compose.yaml": [str(BIN / "docker-compose"), "config", "--quiet"],
     "localai/Dockerfile": [str(BIN / "hadolint"), "--failure-threshold", "style"],
     "localai/entrypoint.sh": ["shellcheck"],
     "localai/external-backend": ["shellcheck", "--shell=sh"],
     "systemd/local-ai.service": ["systemd-analyze", "verify"],
+    "systemd/pdwrap-localai-follow.service": ["systemd-analyze", "verify"],
 }
 
 
