@@ -108,7 +108,7 @@ def test_backend_makes_a_container(start: Starter, family: list[str], user: list
 
 
 def test_backend_asked_in_a_container_of_its_own(start: Starter, family: list[str], user: list[str]) -> None:
-    """E3: unshare(1) is the backend and ignores SIGTERM for its child's sake: half way through the grace that is asked."""
+    """E3: unshare(1) ignores SIGTERM for its child's sake: that is asked half way through the grace."""
     via = [each for each in ROOTLESS if each != "--kill-child"]
     tree = start("reporter", *family, launcher_via=user, via=via, env=SHORT, settle=False)
     backend = Told(tree)
