@@ -4,12 +4,14 @@ What is an option, and what a text means, is decided in `options`, for options a
 """
 
 import os
+import platform
 
 import click
 
 from pdwrap import __version__, options
 from pdwrap.cli import completion, hints
 from pdwrap.exit_status import OWN_FAILURE, Refusal
+from pdwrap.linux import prctl
 
 HELP = """Run COMMAND so that it, and all that it started, ends when the process that launched it dies.
 
@@ -136,8 +138,17 @@ def split(arguments: list[str]) -> tuple[dict[str, list[str]], list[str]]:
 
 def _version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's form
     if value:
-        click.echo(f"pdwrap {__version__}")
+        click.echo(f"pdwrap {__version__} ({_form()}; Python {platform.python_version()}; prctl by {prctl.PRCTL_WAY})")
         context.exit()
+
+
+def _form() -> str:
+    """Say what this pdwrap is: a file of its own, a checkout, or installed."""
+    where = globals().get("__file__")  # frozen modules have none
+    if not where:
+        return "one file"
+    root = os.path.dirname(os.path.dirname(os.path.dirname(where)))
+    return f"checkout in {root}" if os.path.exists(os.path.join(root, "pyproject.toml")) else f"installed in {root}"
 
 
 def _completion(context: click.Context, _parameter: click.Parameter, shell: str | None) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pdwrap import options
+from pdwrap import __version__, options
 from pdwrap.cli import click_parser
 from pdwrap.exit_status import OWN_FAILURE, Refusal
 from pdwrap.options import OPTIONS, Settings
+from tests.harness import run
 
 LOCALAI_WATCH = "LOCALAI_BACKEND_PARENT_WATCH"
 LOCALAI_INTERVAL = "LOCALAI_BACKEND_PARENT_WATCH_INTERVAL"
@@ -409,3 +411,12 @@ def test_any_text_is_read_or_refused(name: str, text: str) -> None:
     except Refusal as refusal:
         said = str(refusal)
     assert said is None or (VARIABLE[name] in said and repr(text) in said)
+
+
+def test_version(pdwrap: list[str]) -> None:
+    """`--version`: which one it is, of which form, by which Python, and how it calls prctl(2)."""
+    outcome = run([*pdwrap, "--version"])
+    assert (outcome.code, outcome.stderr) == (0, "")
+    form = r"(checkout in .+|installed in .+|one file)"
+    pattern = rf"pdwrap {re.escape(__version__)} \({form}; Python 3\.\d+\.\d+\S*; prctl by (python-prctl|ctypes)\)\n"
+    assert re.fullmatch(pattern, outcome.stdout.decode())
