@@ -68,6 +68,26 @@ def test_frozen_outer(start: Starter, freezer: Freezer) -> None:
     tree.assert_gone()
 
 
+@pytest.mark.modes("exec")
+@pytest.mark.parametrize("who", ["backend", "child"])
+def test_frozen_beside_the_sidecars(start: Starter, freezer: Freezer, who: str) -> None:
+    """E7, E4: killing takes its 3 s: the second leaves the first to it, and each thing is said once."""
+    tree = start("plain", "child=setsid:stubborn", env=SHORT)
+    sidecars = tree.sidecars
+    child = tree.hold(int(tree.voice.all("ready", "stubborn")[0][0]))
+    frozen = tree.backend if who == "backend" else child
+    freezer.freeze(frozen)
+    tree.launcher.kill()
+    for each in sidecars:
+        assert each.is_dead()
+    assert os.waitpid(sidecars[0].pid, 0)[1] == 0  # it fell to us; nobody has killed it
+    assert named(tree) == {frozen.pid}
+    assert tree.stderr.count(": ending ") == 1, tree.stderr
+    assert tree.stderr.count(": done: ") == 1, tree.stderr
+    freezer.thaw()
+    tree.assert_gone()
+
+
 @pytest.mark.parametrize("lost", ["launcher", "inner"])
 def test_child_that_may_not_be_killed(start: Starter, lost: str) -> None:
     """E7: a child of another user, below a pdwrap that may not signal it (EPERM), here one without CAP_KILL."""
