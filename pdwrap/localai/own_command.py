@@ -49,4 +49,4 @@ def _works(command: list[str]) -> bool:
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return done.returncode == 0 and done.stdout.split()[-1:] == [pdwrap.__version__.encode()]
+    return done.returncode == 0 and done.stdout.split()[:2] == [b"pdwrap", pdwrap.__version__.encode()]
