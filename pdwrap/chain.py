@@ -50,6 +50,11 @@ class Process:
         return self._has(0, INTERRUPT)
 
     @property
+    def ignores_quit(self) -> bool | None:
+        """Whether it ignores SIGQUIT."""
+        return self._has(0, QUIT)
+
+    @property
     def ignores_both(self) -> bool | None:
         """Whether it ignores SIGINT and SIGQUIT."""
         return self._has(0, INTERRUPT | QUIT)
@@ -143,7 +148,7 @@ def _has_adopted(above: Process, below: "list[Process]") -> bool:
     Nobody but a shell makes a child ignore both signals that it does not ignore itself. Whose group has lost its
     leader had a shell with job control above it, which is gone, too.
     """
-    if above.ignores_both is False and any(process.ignores_both for process in below[:-1]):
+    if above.ignores_both is False and shells.has_background(below):
         return True
     child = below[0]
     return child.group not in (child.pid, above.group) and procfs.stat(child.group) is None

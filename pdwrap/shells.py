@@ -4,8 +4,8 @@ POSIX ("asynchronous lists"): a shell without job control starts a background co
 ignored, and with /dev/null as its descriptor 0; one with job control gives each job a process group. So a child says
 in what it has inherited whether its shell waits. What blurs it, each tried (docs/facts.md, 48):
 
-- who sets those signals anew says nothing by them (a column of `runners`); bash's own subshells forget them when they
-  wait, and are known by having their parent's command line, word by word;
+- who sets those signals anew says nothing by them (a column of `runners`); of bash's own subshells SIGQUIT alone tells,
+  SIGINT is caught while they wait; they are known by having their parent's command line, word by word;
 - a shell that was put into the background itself has both ignored, waiting or not, and so has all below it;
 - `trap '' INT` ignores one of the two; bash always ignores SIGQUIT itself, for itself alone;
 - under a service descriptor 0 is /dev/null everywhere: then it counts whether the two are one and the same open file,
@@ -43,6 +43,10 @@ if TYPE_CHECKING:
         @property
         def ignores_interrupt(self) -> bool | None:
             """Whether it ignores SIGINT; None where that may not be seen."""
+
+        @property
+        def ignores_quit(self) -> bool | None:
+            """Whether it ignores SIGQUIT."""
 
         @property
         def ignores_both(self) -> bool | None:
@@ -140,12 +144,33 @@ def judge(
         return DOUBT, "its child has a process group of its own, as under job control"
     if shell.ignores_both is None:
         return DOUBT, "its signals may not be seen"
-    if not shell.ignores_both and any(process.ignores_both for process in below):
+    if not shell.ignores_both and has_background(below, shell.words):
         return GOES_ON, BACKGROUND
     told = _keeper_of_signals(shell, below)
     if told is not None and told.ignores_both is False:
         return WAITS, ""
     return _judge_by_descriptors(shell, below, others, is_same_open_file)
+
+
+def has_background(path: "Sequence[Seen]", forked_from: "tuple[str, ...]" = ()) -> bool:
+    """Tell whether a shell has put one of these into its background: it has inherited both signals as ignored.
+
+    Who sets them itself says nothing. A shell says it together with what it has executed: bash ignores SIGQUIT for
+    itself, and with `trap '' INT` both.
+
+    Args:
+        path: processes, each the parent of the next.
+        forked_from: the command line of the shell above; a subshell of its has inherited all that it has.
+
+    """
+    for number, process in enumerate(path):
+        runner = find_runner(process.words)
+        if not process.ignores_both or (runner is not None and runner.signals != KEPT):
+            continue
+        executed = name_of_shell(process.words) and process.words != forked_from
+        if not executed or number + 1 == len(path) or path[number + 1].ignores_both:
+            return True
+    return False
 
 
 def _has_left_group(shell: "Seen", child: "Seen") -> bool:
@@ -162,8 +187,8 @@ def _has_left_group(shell: "Seen", child: "Seen") -> bool:
 def _keeper_of_signals(shell: "Seen", below: "Sequence[Seen]") -> "Seen | None":
     """Find the process whose signals are still as the shell gave them to its child."""
     for process in below:
-        if process.words == shell.words:  # forked, not executed: the shell itself has had its hands on them
-            return None
+        if process.words == shell.words:  # forked, not executed: bash catches SIGINT in it, and leaves SIGQUIT alone
+            return None if process.ignores_quit is not False else process
         runner = find_runner(process.words)
         if runner is None or runner.signals == KEPT:
             return process

@@ -123,6 +123,22 @@ list_missing() {
     has_program zsh zsh
     has_program fish fish
     has_program mandoc mandoc
+    has_program mksh mksh
+    has_program busybox busybox
+    has_program sudo sudo
+    has_program strace strace
+    has_program bwrap bubblewrap
+    has_program chronic moreutils
+    has_program time time
+    has_program dbus-run-session dbus-daemon
+    has_program tini tini
+    has_program dumb-init dumb-init
+    has_program catatonit catatonit
+    has_program make make
+    has_program ninja ninja-build
+    has_program parallel parallel
+    has_program script bsdutils
+    has_program runuser util-linux
     case "$1" in
     *" --field") ;;
     *) return 0 ;;
@@ -134,8 +150,6 @@ list_missing() {
     has_program redis-server redis-server
     has_program shellcheck shellcheck
     has_program systemd-analyze systemd
-    has_program tini tini
-    has_program dumb-init dumb-init
     set -- /usr/lib/postgresql/*/bin/postgres
     [ -x "$1" ] || need "PostgreSQL's server" postgresql
 }
