@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
+
+LINE = re.compile(r"^([=~+!?]) (-?\d+)(?: (\d+))?$", re.MULTILINE)
 
 
 class Account:
@@ -19,11 +22,9 @@ class Account:
         """How often a node (-1: a stranger) has got a signal."""
         self.status: tuple[int, int] | None = None
         """How the launcher saw it end: signal, exit status."""
-        for line in path.read_text(encoding="ascii").splitlines():
-            kind, *words = line.split()
-            numbers = [int(word) for word in words]
-            if len(numbers) < (1 if kind in "=~" else 2):
-                continue  # half a line: a limit of file sizes
+        # Below a limit of file sizes a line may have been cut.
+        for kind, *found in LINE.findall(path.read_text(encoding="ascii")):
+            numbers = [int(word or 0) for word in found]
             if kind == "=":
                 self.wrapper = numbers[0]
             elif kind == "~":

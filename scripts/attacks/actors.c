@@ -84,23 +84,31 @@ static const char *skip(const char *spec, int *count) {
 
 static void live(const char *spec, int number);
 
+/* What a child hears before it is itself must not be told in its parent's name: it waits until then. */
+static sigset_t before;
+
 static void start(const char *spec, int number) {
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
     pid_t pid = fork();
     if (pid == 0) {
         if (has(spec, 'd') && fork()) _exit(0);
         if (has(spec, 'T') && ptrace(PTRACE_TRACEME, 0, 0, 0) == 0) {
             node = number, listen_to_all();
+            sigprocmask(SIG_SETMASK, &before, NULL);
             tell("+", getpid(), number, 1);
             raise(SIGSTOP);
         }
         live(spec, number);
     }
+    sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid > 0 && has(spec, 'd')) waitpid(pid, NULL, 0);
     if (pid > 0 && has(spec, 'T')) waitpid(pid, NULL, WUNTRACED);
 }
 
 static void keep_forking(void) {
-    sigset_t all, before;
+    sigset_t all;
     sigfillset(&all);
     for (;;) {
         /* Nobody is to hear in our name what one of them got. */
@@ -123,6 +131,7 @@ static void live(const char *spec, int number) {
     if (has(spec, 's')) setsid();
     if (has(spec, 'g')) setpgid(0, 0);
     listen_to_all();
+    if (number) sigprocmask(SIG_SETMASK, &before, NULL);
     if (has(spec, 'u')) drop_uid();
     const char *child = strpbrk(spec, "(),");
     if (child && *child == '(') {

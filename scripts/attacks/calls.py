@@ -12,7 +12,7 @@ from typing import NamedTuple
 FAILURES = {
     errno.EMFILE: "open openat openat2 pipe pipe2 dup dup2 dup3 pidfd_open eventfd2 signalfd4 memfd_create socket",
     errno.EAGAIN: "fork vfork clone clone3",
-    errno.ENOMEM: "mmap mprotect brk mremap munmap poll ppoll execve rt_sigtimedwait pselect6",
+    errno.ENOMEM: "mmap mprotect mremap poll ppoll execve rt_sigtimedwait pselect6",
     errno.EPERM: "kill tgkill tkill pidfd_send_signal setpgid setsid",
     errno.EINVAL: "prctl fcntl ioctl prlimit64 wait4 waitid rt_sigaction rt_sigprocmask",
     errno.EIO: "read readv pread64 write writev getdents64 lseek fstat newfstatat statx access readlink readlinkat",

@@ -6,6 +6,7 @@ that nothing is left. It is no leader of a session, so that a pdwrap that falls 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -135,8 +136,9 @@ class Scene:
     _reader = -1
 
     def release(self) -> None:
-        """Let a launcher that waits go on."""
-        os.write(self.go, b"!")
+        """Let a launcher that waits go on, unless it is dead already."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.go, b"!")
 
     @property
     def account(self) -> Account:

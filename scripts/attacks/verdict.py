@@ -10,8 +10,8 @@ from .scene import Scene, describe, state
 LIMIT = 10.0
 """Seconds above the grace within which all must be over (E7: nine with the default grace of five)."""
 
-INTERPRETERS = ("from pdwrap.entry import", "Python runtime state: initialized")
-"""An interpreter that cannot read its modules, or ours, complains in its own way."""
+INTERPRETERS = ("from pdwrap.entry import", "Python runtime state: initialized", "to write to the signal wakeup fd")
+"""An interpreter that cannot read its modules, or ours, or write into a pipe of its own, complains in its own way."""
 
 KILLS = (signal.SIGKILL, signal.SIGSEGV)
 ENDS = (*KILLS, signal.SIGTERM)
