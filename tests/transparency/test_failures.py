@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.harness import Outcome, clean_environment, run
+from tests.harness import ROOT, Outcome, clean_environment, run
 from tests.transparency.test_snapshot import (
     installed_fixture,  # noqa: F401 - a fixture
 )
@@ -71,6 +72,24 @@ def test_no_command(pdwrap: list[str]) -> None:
     failed(run(pdwrap), 125)
     failed(run([*pdwrap, "--"]), 125)
     failed(run([*pdwrap, "--no-such-option", "--", "true"]), 125, "--no-such-option")
+
+
+#: Runs the command with a disk that fails at one of its modules.
+FAILING_DISK = """
+import runpy, sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "pdwrap.entry":
+            raise OSError(5, "Input/output error")
+sys.meta_path.insert(0, Finder())
+runpy.run_path(sys.argv.pop(1), run_name="__main__")
+"""
+
+
+def test_modules_that_cannot_be_read() -> None:
+    """T4: 125 and one line, from the first module on."""
+    command = [sys.executable, "-I", "-c", FAILING_DISK, str(ROOT / "scripts" / "pdwrap")]
+    failed(run([*command, "--", "true"]), 125, "cannot start (Input/output error): nothing was started")
 
 
 @pytest.mark.parametrize("closed", [(0,), (0, 1), (0, 1, 2)])
