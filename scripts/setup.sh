@@ -72,6 +72,24 @@ pip_install() {
     attempt "$@" || quietly "$@"
 }
 
+# has_npm NAME: NAME/npm holds what tests/field/package.json lists.
+has_npm() {
+    cmp -s tests/field/package.json "$1/npm/ready"
+}
+
+# install_npm NAME: make it so. NAME/npm/ready is written last.
+install_npm() {
+    has_npm "$1" && return
+    say "setting up $1/npm, this once"
+    rm -rf -- "$1/npm"
+    mkdir "$1/npm" && cp tests/field/package.json "$1/npm/package.json" || return
+    set -- "$1" npm --prefix "$1/npm" install --no-audit --no-fund --no-package-lock --loglevel=error
+    venv=$1
+    shift
+    attempt "$@" || quietly "$@" || return
+    cp tests/field/package.json "$venv/npm/ready"
+}
+
 # provide_system COMMAND: what pip cannot bring. As root on Debian it is installed; elsewhere it is asked for.
 provide_system() {
     list_missing "$1"
@@ -146,6 +164,8 @@ list_missing() {
     has_program go golang-go
     has_program node nodejs
     has_program npm npm
+    has_program javac openjdk-17-jdk-headless
+    has_program rustc rustc
     has_program nginx nginx-light
     has_program redis-server redis-server
     has_program shellcheck shellcheck

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.harness import PYTHON, children, role
-from tests.harness.foreign import FENCE, PROGRAMS, SHORT, TERM, Foreign, reporter
+from tests.harness import PYTHON, children, parent_of, role
+from tests.harness.foreign import CONT, FENCE, PROGRAMS, SHORT, TERM, Foreign, reporter
 
 BOTH = pytest.mark.modes("fork", "exec")
 NAME = os.path.basename(sys.executable)
@@ -41,6 +41,33 @@ def test_pool_thread_ends(pdwrap: list[str], mode: str, family: list[str], how: 
         tree.fence()
         assert tree.heard() == []
         tree.program.kill()
+        tree.assert_asked_once_and_gone()
+
+
+@BOTH
+@pytest.mark.parametrize("order", ["exec", "exec-thread"])
+def test_launcher_executes_another_program(pdwrap: list[str], mode: str, order: str) -> None:
+    """N1, E1: it is the same process under another name: nothing; then that one is killed."""
+    with pool(mode, "plain", *pdwrap, "--", *reporter()) as tree:
+        tree.tell(order)
+        tree.says.next("replaced")
+        tree.fence()
+        assert tree.heard() == []
+        tree.program.kill()
+        tree.assert_asked_once_and_gone()
+
+
+@BOTH
+def test_worker_process_is_replaced(pdwrap: list[str], mode: str) -> None:
+    """E1: a worker of a pool of processes is the launcher; it ends after its tasks, though the pool goes on."""
+    with pool(mode, "worker", *pdwrap, "--", *reporter()) as tree:
+        assert parent_of(tree.outer.pid) != tree.program.pid
+        tree.fence()
+        tree.tell("on")
+        tree.says.next("replaced")
+        tree.got(CONT)
+        assert tree.program.alive
+        tree.tell_no_more()
         tree.assert_asked_once_and_gone()
 
 

@@ -1,17 +1,20 @@
 """Starts a command with Python's subprocess from a thread that ends: ``python pool.py HOW COMMAND [ARG ...]``.
 
 HOW, words with commas between: ``plain``; ``session`` (start_new_session); ``group`` (setpgid before the exec);
-``shell`` (COMMAND is one line of shell); ``asyncio``. It says ``started PID`` on descriptor 5, ``alone`` when the
-thread of the pool is gone, and obeys:
+``shell`` (COMMAND is one line of shell); ``asyncio``; ``worker`` (from a process of multiprocessing's pool, which gets
+its last task on the first line, and is replaced by another; then says ``replaced``). It says ``started PID`` on
+descriptor 5, ``alone`` when the thread of the pool is gone, and obeys:
 
 ``terminate``, ``kill``: the methods of Popen, then waits; says ``ended STATUS``
 ``group N``: signal N to the child's process group
 ``exit``, ``raise``, ``signal N``: its own end: orderly, by an exception, by signal N
+``exec``, ``exec-thread``: executes a program that says ``replaced`` in its own place, from its main or another thread
 """
 
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -44,6 +47,24 @@ def start(how: str, command: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(line, stdin=subprocess.DEVNULL, pass_fds=[TREE], **special)
 
 
+def serve_from_worker(command: list[str]) -> None:
+    """Start it in a process of multiprocessing's pool that ends after three tasks; another takes its place."""
+    with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=3) as pool:
+        first = pool.apply(os.getpid)
+        say("started", pool.apply(start_quietly, (command,)))
+        say("alone")
+        sys.stdin.readline()
+        pool.apply(os.getpid)
+        assert pool.apply(os.getpid) != first
+        say("replaced")
+        sys.stdin.readline()
+
+
+def start_quietly(command: list[str]) -> int:
+    """Start it, and let it be."""
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[TREE]).pid
+
+
 async def serve(command: list[str]) -> None:
     """Start it with asyncio, whose child watcher is a thread or a pidfd; obey until there are no more lines."""
     child = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, pass_fds=[TREE])
@@ -65,6 +86,16 @@ def end(words: list[str]) -> None:
         raise RuntimeError("as asked")
     if words[0] == "signal":
         os.kill(os.getpid(), int(words[1]))
+    if words[0] == "exec":
+        become_another()
+    if words[0] == "exec-thread":
+        threading.Thread(target=become_another).start()
+
+
+def become_another() -> None:
+    """Execute a program that ends with our input."""
+    os.set_inheritable(SAYS, True)
+    os.execvp("sh", ["sh", "-c", f"echo replaced >&{SAYS}; exec cat"])
 
 
 def main() -> None:
@@ -72,6 +103,9 @@ def main() -> None:
     how, command = sys.argv[1], sys.argv[2:]
     if how == "asyncio":
         asyncio.run(serve(command))
+        return
+    if how == "worker":
+        serve_from_worker(command)
         return
     with ThreadPoolExecutor(max_workers=1) as pool:
         child = pool.submit(start, how, command).result()
