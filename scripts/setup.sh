@@ -166,6 +166,10 @@ list_missing() {
     has_program npm npm
     has_program javac openjdk-17-jdk-headless
     has_program rustc rustc
+    has_program sshd openssh-server
+    has_program ssh openssh-client
+    has_program Xvfb xvfb
+    has_program xauth xauth
     has_program nginx nginx-light
     has_program redis-server redis-server
     has_program shellcheck shellcheck

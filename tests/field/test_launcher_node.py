@@ -168,9 +168,11 @@ def test_npm_is_asked_to_end(pdwrap: list[str], mode: str, tmp_path: Path, optio
 
 @needs_npm
 @BOTH
-@pytest.mark.limit
-def test_npm_without_parent(pdwrap: list[str], mode: str, tmp_path: Path) -> None:
-    """Without `--parent` the shell is the launcher: it outlives npm, and so does the backend."""
+@pytest.mark.parametrize("dies", ["launcher", "npm", "shell"])
+def test_npm_without_parent(pdwrap: list[str], mode: str, tmp_path: Path, dies: str) -> None:
+    """E9: npm waits, and so does its shell: the death of either counts, and of whoever started npm."""
     with npm(mode, tmp_path, line(pdwrap, "", *reporter())) as tree:
         shell = tree.hold(parent_of(tree.outer.pid))
-        assert_goes_with_its_shell(tree, shell)
+        tree.fence()
+        {"launcher": tree.launcher, "npm": tree.program, "shell": shell}[dies].kill()
+        tree.assert_asked_once_and_gone()

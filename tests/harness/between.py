@@ -48,6 +48,7 @@ class Between:
     Attributes:
         launcher: the process that starts the rest; a member of the chain, if that works.
         said: the file that the backends write into.
+        supervisors: pdwrap's own processes: both supervisors, or the sidecars.
 
     """
 
@@ -62,7 +63,7 @@ class Between:
         self.command = [*pdwrap, "--", *through, *role(*kind)]
         self._running: Running | None = None
         self._held: list[Process] = []
-        self._supervisors: list[int] = []
+        self.supervisors: list[int] = []
 
     @property
     def p(self) -> str:
@@ -95,12 +96,12 @@ class Between:
             todo += below
             self._held += map(Process, below)
         if self.mode == "exec":
-            self._supervisors = [pid for each in self.backends for pid in watchers(each)]
-            self._held += map(Process, self._supervisors)
+            self.supervisors = [pid for each in self.backends for pid in watchers(each)]
+            self._held += map(Process, self.supervisors)
         else:
-            self._supervisors = [pid for each in self.backends for pid in (parent_of(each), parent_of(parent_of(each)))]
+            self.supervisors = [pid for each in self.backends for pid in (parent_of(each), parent_of(parent_of(each)))]
         known = {each.pid for each in self._held}  # who started pdwrap may have ended: then they are not below
-        self._held += [Process(pid) for pid in (*self.backends, *self._supervisors) if pid not in known]
+        self._held += [Process(pid) for pid in (*self.backends, *self.supervisors) if pid not in known]
 
     def wait_for_end(self, pid: int) -> None:
         """Wait until one of the tree has ended."""
@@ -142,7 +143,7 @@ class Between:
     def assert_gone(self, *, asked: bool = True) -> None:
         """Backends and pdwrap are gone; the first backend was *asked* once."""
         for process in self._held:
-            if process.pid in (*self.backends, *self._supervisors):
+            if process.pid in (*self.backends, *self.supervisors):
                 assert process.is_dead(), f"still there: {process!r}; {self.stderr}"
         # With the program that holds a terminal's other end, the terminal ends: SIGHUP and SIGCONT by the kernel.
         if asked and HUP not in self.heard():

@@ -51,6 +51,7 @@ RUNNERS = {
     "tini": ["tini", "-s", "--", "{p}"],
     "dumb-init": ["dumb-init", "--", "{p}"],
     "catatonit": ["catatonit", "--", "{p}"],
+    "conda's shape": [sys.executable, "{f}/conda", "run"],
 }
 STARTERS = {
     "shell=True": [sys.executable, "-c", "import subprocess; subprocess.run({r}, shell=True)"],
@@ -77,6 +78,8 @@ def between(pdwrap: list[str], mode: str, tmp_path: Path) -> Iterator[Between]:
 def fill(between: Between, words: list[str]) -> list[str]:
     """Put pdwrap's line, or its words, in their place."""
     script(between.folder, f"{between.p}\necho over", name="bash.sh")
+    conda = f"import subprocess\nsubprocess.run(['bash', '{between.folder}/bash.sh'])"
+    script(between.folder, conda, sys.executable, name="conda")
     script(between.folder, f"cd /\n{between.p}\necho over", "/bin/dash", name="dash.sh")
     texts = {
         "{p}": between.p,
