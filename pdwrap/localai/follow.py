@@ -44,12 +44,26 @@ def follow(paths: Sequence[str], task: treat.Task) -> int:
         The exit status, when the launcher has ended, or a person has ended this.
 
     """
+    if _is_adopted():
+        return 0  # nobody is left to follow anything for
     try:
         for _ in _Follower(paths, task).turns():
             pass
     except KeyboardInterrupt:
         pass
     return 0
+
+
+def _is_adopted() -> bool:
+    """Tell whether who started us was gone before we could look: who leads no session shares its parent's (setsid(2)).
+
+    One that died earlier within its session leaves no sign: `pdwrap --parent PID -- pdwrap-localai --follow` is sure.
+    """
+    parent = os.getppid()
+    try:
+        return parent > 0 and os.getsid(0) not in (os.getpid(), os.getsid(parent))
+    except ProcessLookupError:
+        return True
 
 
 class _Voice:
@@ -81,6 +95,8 @@ class _Follower:
         #: By watch: the path in which that folder is a backend, and the backend's name.
         self._backends: dict[int, tuple[str, str]] = {}
         self._later: set[tuple[str, str]] = set()
+        #: Paths that could not be gone to the end: nothing may tell when they can be (a folder's mode, a race).
+        self._unsettled: set[str] = set()
         self._blind = False
         self._parent = os.getppid()
         try:
@@ -103,7 +119,7 @@ class _Follower:
         self._voice.say(f"following {' and '.join(map(shown, self._paths))}")
         while os.getppid() == self._parent:
             yield
-            pause = PAUSE if self._blind or self._later or unseen else None
+            pause = PAUSE if self._blind or self._later or self._unsettled or unseen else None
             ready = waiting.poll(pause and pause * 1000)
             if any(fd == launcher for fd, _ in ready):
                 return
@@ -111,7 +127,7 @@ class _Follower:
 
     def _turn(self, *, looked: bool) -> None:
         """Deal with what was told; where nothing was in time, with what has to be looked for."""
-        paths = dict.fromkeys(self._paths if self._blind and looked else ())
+        paths = dict.fromkeys((self._paths if self._blind else self._unsettled) if looked else ())
         backends = dict.fromkeys(self._later if looked else ())
         for event in self._inotify.events() if self._inotify else ():
             if event.mask & OVERFLOW:
@@ -144,6 +160,7 @@ class _Follower:
 
     def _go(self, path: str) -> None:
         """Watch the way to a path, and deal with all that is there."""
+        self._unsettled.discard(path)
         for watched in self._ways.values():
             watched.difference_update([each for each in watched if each[0] == path])
         place = path if os.path.lexists(path) or ":" not in path else path.partition(":")[2]
@@ -158,6 +175,7 @@ class _Follower:
                 if not treat.all_of(found, path, self._task):
                     self._later_again(found, path)
         except (Trouble, OSError) as error:
+            self._unsettled.add(path)
             self._voice.say(f"{shown(path)}: {from_error(error) if isinstance(error, OSError) else error}", error=True)
 
     def _look(self, path: str, name: str) -> None:

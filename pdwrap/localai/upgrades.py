@@ -92,4 +92,7 @@ def _change(folder: Folder, key: str, options: list[str] | None) -> None:
 
 
 def _may_be(folder: Folder, name: str) -> bool:
-    return not name.endswith(IN_TRANSIT) and folder.look(name) is not None
+    """Tell whether there is such a backend, or will be again: between two renames of an upgrade there is none."""
+    if name.endswith(IN_TRANSIT):
+        return False
+    return any(folder.look(name + suffix) for suffix in ("", *IN_TRANSIT))

@@ -53,7 +53,10 @@ class Following:
         lines = [self.line()]
         while not lines[-1].endswith(end):
             assert lines[-1], lines
-            lines.append(self.line())
+            try:
+                lines.append(self.line())
+            except AssertionError as error:
+                raise AssertionError(f"{error}; before it: {lines}") from None
         return lines
 
     def close(self) -> None:
@@ -195,6 +198,18 @@ def test_ends_with_its_launcher(tmp_path: Path) -> None:
         following.close()
 
 
+def test_started_by_one_that_is_gone(tmp_path: Path) -> None:
+    """Who started it has ended before it could look, in a session of its own: it does not stay for ever."""
+    make(tmp_path / "one")
+    following = Following(["setsid", "sh", "-c", '"$@" & exit', "sh", *FOLLOW, str(tmp_path)])
+    try:
+        assert following.process.is_dead()
+        while following.line():
+            pass
+    finally:
+        following.close()
+
+
 def test_goes_on_while_its_launcher_does(tmp_path: Path, pdwrap: list[str]) -> None:
     """Under pdwrap it wraps what is upgraded, until pdwrap's launcher is SIGKILLed: then it ends, too."""
     make(tmp_path / "one")
@@ -237,6 +252,19 @@ def test_locked_for_a_while(tmp_path: Path, follow: Callable[..., Following]) ->
     following.until("left as it is")
     os.close(held)
     following.until("after an upgrade")
+
+
+def test_allowed_later(tmp_path: Path) -> None:
+    """A folder that is refused, since others can write there, is looked at again: nothing tells of a new mode."""
+    make(tmp_path / "backends" / "one")
+    (tmp_path / "backends").chmod(0o777)
+    following = Following([*FOLLOW, str(tmp_path / "backends")])
+    try:
+        assert "can write in" in "".join(following.until(f"following {tmp_path}/backends"))
+        (tmp_path / "backends").chmod(0o755)
+        assert following.line() == f"{tmp_path}/backends/one: wrapped"
+    finally:
+        following.close()
 
 
 def test_interrupted(tmp_path: Path, follow: Callable[..., Following]) -> None:

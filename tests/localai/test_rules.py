@@ -370,3 +370,16 @@ def test_mode_is_left_to_the_variable(tmp_path: Path, tool: Wrap) -> None:
         found[mode] = int(out) == os.getpid()
         assert not reap_all()[1]
     assert found == {"fork": False, "exec": True}
+
+
+def test_wrapped_in_the_middle_of_an_upgrade(tmp_path: Path, tool: Wrap) -> None:
+    """Between an upgrade's two renames there is no folder of that name: its options are remembered all the same."""
+    make(tmp_path / "one")
+    make(tmp_path / "two")
+    assert tool(tmp_path, "--", "--grace", "9s")[0] == 0
+    (tmp_path / "one").rename(tmp_path / "one.backup")
+    assert tool(tmp_path / "two", "--", "-q")[0] == 0
+    make(tmp_path / "one")
+    shutil.rmtree(tmp_path / "one.backup")
+    assert tool(tmp_path)[0] == 0
+    assert "--grace 9s" in text(tmp_path / "one")
