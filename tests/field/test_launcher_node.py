@@ -92,14 +92,6 @@ def test_shell(pdwrap: list[str], mode: str, parent: str, tail: str) -> None:
 
 
 @BOTH
-<<<<<<< HEAD
-def test_shell_without_parent(pdwrap: list[str], mode: str) -> None:
-    """E9: `shell: true` without `--parent`: the shell stays, and only waits: Node's death counts all the same."""
-    with node(mode, "shell", line(pdwrap, "", *reporter()) + STAYS) as tree:
-        shell = int(tree.says.next("started")[0])
-        assert parent_of(tree.outer.pid) == shell, "the shell has not stayed"
-        tree.program.kill()
-=======
 @pytest.mark.parametrize("dies", ["node", "shell"])
 def test_shell_without_parent(pdwrap: list[str], mode: str, dies: str) -> None:
     """E9: `shell: true` without `--parent`: the shell only waits; the death of either counts."""
@@ -110,7 +102,6 @@ def test_shell_without_parent(pdwrap: list[str], mode: str, dies: str) -> None:
         {"node": tree.program, "shell": shell}[dies].kill()
         assert tree.backend.is_dead()
         tree.tell_no_more()
->>>>>>> 2987cb2 (Node's and npm's shells only wait: the death of either counts)
         tree.assert_asked_once_and_gone()
 
 
