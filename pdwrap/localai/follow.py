@@ -172,6 +172,7 @@ class _Follower:
         try:
             with opened(path, shared=self._task.shared) as found:
                 self._watch_all(found, path)
+            with opened(path, shared=self._task.shared) as found:  # listed after the watches stand, not before
                 if not treat.all_of(found, path, self._task):
                     self._later_again(found, path)
         except (Trouble, OSError) as error:
@@ -184,6 +185,7 @@ class _Follower:
         try:
             with opened(path, shared=self._task.shared, only=name) as found:
                 self._watch_backend(found, path, name)
+            with opened(path, shared=self._task.shared, only=name) as found:  # as in `_go`
                 if not treat.all_of(found, path, self._task):
                     self._later_again(found, path)
         except (Trouble, OSError):
