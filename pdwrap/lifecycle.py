@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 #: hung driver) does not die of it until it wakes.
 KILL_TIME = 3.0
 PATIENCE = 1.0  # how late one of pdwrap's processes may be before another does its work
+MOST_PUT_OFF = 10.0  # how much of a machine's own stalls is added to PATIENCE and KILL_TIME, in all
 LAST = 0.5  # what is left of PATIENCE for processes that fall to the outer from an inner that was late in killing
 STALL_TIME = 0.2  # between two searches for children of a process that will not die
 RECHECK_TIME = 0.2  # in which an outer that stops late is continued
@@ -88,7 +89,7 @@ class BackendExited(Cause):
     """The backend has exited, and something of its tree is left.
 
     Attributes:
-        left: how many children it has left behind, as far as they are known.
+        left: how many children it has left behind that nobody is killing already, as far as they are known.
 
     """
 

@@ -103,7 +103,7 @@ def _be_helper(actions: SidecarActions, launcher: Launcher, ready: int, kept: "s
     """Fork the sidecar, and exit, so that it is nobody's child here."""
     try:
         os.setsid()  # out of reach of the signals that are meant for the backend's group and terminal
-        continue_when_closed(ready)
+        continue_when_closed(ready, -os.getpgrp())
         _fork_sidecar(actions, launcher, ready, kept)
     except OSError as error:
         sidecar_start.tell_failure(ready, error)

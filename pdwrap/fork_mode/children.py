@@ -9,7 +9,7 @@ import os
 import time
 
 from pdwrap.exit_status import Refusal
-from pdwrap.lifecycle import KILL_TIME
+from pdwrap.lifecycle import KILL_TIME, STALL_TIME
 from pdwrap.linux import pidfd, prctl, procfs, signals
 
 TYPE_CHECKING = False
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 #: Changes of state taken in one go: a tree that forks without end must not keep us from looking at the clock.
 MOST_AT_ONCE = 256
+DEEPEST = 50  # levels below a child that is not reaped, in one look
 
 
 def adopt_orphans() -> None:
@@ -85,6 +86,19 @@ class Tree:
     def children(self) -> list[int]:
         """List our children, zombies included."""
         return [pid for pid in procfs.children(self._descriptor) if pid not in self._older]
+
+    def count_lasting(self) -> int:
+        """Count the children that have not ended, and have not been sent SIGKILL by anybody."""
+        return sum(not procfs.is_being_killed(pid) for pid in self.children())
+
+    def count(self, most: int) -> int:
+        """Count what lives in the tree, children and all below them; 0 where there are more than `most`."""
+        todo = self.living()
+        found = 0
+        while todo and found <= most:
+            found += 1
+            todo += procfs.children_of(todo.pop())
+        return 0 if todo else found
 
     def reap(self) -> list[tuple[int, int]]:
         """Take every change of a child's state: pid and wait status; ended, stopped and continued ones."""
@@ -171,17 +185,14 @@ class Tree:
         return 0
 
     def kill_below(self) -> None:
-        """Send SIGKILL to all that is below our children, too.
+        """Send SIGKILL to all that is below our children, too: a child that is never reaped keeps its children from us.
 
-        A child that cannot die keeps its children from us. They are not ours, so each is held by pidfd, and must
-        still be a child of the one above it when it is held: else its number may be another's by now (N3).
+        (One that cannot die, or that a tracer holds as a zombie.) They are not ours, so each is held by pidfd before it
+        is signalled, and is signalled only if it is a child of the one above it, and that one lives: else one of the
+        two numbers may be another's by now (N3). What comes too late for this look is found by the next.
         """
-        todo = self.children()
-        while todo:
-            above = todo.pop()
-            for pid in procfs.children_of(above):
-                if pidfd.signal_child_of(pid, above, signals.SIGKILL):
-                    todo.append(pid)
+        for child in self.children():
+            _kill_below(child, -1, DEEPEST)
 
     def living(self) -> list[int]:
         """List the children that have not ended."""
@@ -193,6 +204,31 @@ def has_ended(status: int) -> bool:
     return os.WIFEXITED(status) or os.WIFSIGNALED(status)
 
 
+def _kill_below(above: int, held: int, deeper: int) -> None:
+    """Kill what is below `above`.
+
+    Args:
+        above: our own child, whose number is its own until we reap it, or one that is held.
+        held: a pidfd of it; -1 for our own child.
+        deeper: how many levels to go down, each of which holds a descriptor.
+
+    """
+    for pid in procfs.children_of(above):
+        descriptor = pidfd.hold_child_of(pid, above)
+        if descriptor is None:
+            continue
+        try:
+            if held >= 0 and pidfd.has_ended(held):
+                return  # `above` may be another's number, and these a stranger's children
+            pidfd.pidfd_send_signal(descriptor, signals.SIGKILL)
+            if deeper:
+                _kill_below(pid, descriptor, deeper - 1)
+        except (ProcessLookupError, PermissionError):
+            pass
+        finally:
+            os.close(descriptor)
+
+
 def kill_until_empty(tree: Tree, log: "Log") -> None:
     """Kill and reap until no child is left, or KILL_TIME has passed; name what is left then.
 
@@ -201,18 +237,21 @@ def kill_until_empty(tree: Tree, log: "Log") -> None:
     """
     until = time.monotonic() + KILL_TIME
     signals.api.pthread_sigmask(signals.api.SIG_BLOCK, signals.ALL)
+    stalled = False
     while True:
         for pid in tree.children():
             tree.send(pid, signals.SIGKILL)
+        if stalled:
+            tree.kill_below()
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         except ChildProcessError:
             return
-        if not tree.children():
+        if not tree.children() or (stalled and not tree.living()):
             return
         left = until - time.monotonic()
         if left <= 0:
             log.survivors([(pid, procfs.name(pid)) for pid in tree.living()])
             return
-        signals.wait({signals.SIGCHLD}, left)
+        stalled = signals.wait({signals.SIGCHLD}, min(left, STALL_TIME)) is None

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from pdwrap.options import Settings
 
+MOST_COUNTED = 64  # processes that are counted one by one; of more, those that were reaped
+
 
 class InnerActions:
     """The tree in the hands of the inner supervisor. Made in the inner's own process: the tree is its children.
@@ -41,6 +43,8 @@ class InnerActions:
         half_time: when half of the grace has passed; None is never.
         began: when the ending began; None while there is none.
         reason: why the tree is ended, in the words of `Log.ending`.
+        announced: a line has told of the ending, so another tells of its end.
+        seen: how many processes there were when it began: a backend reaps those of its own that end before it does.
 
     """
 
@@ -68,6 +72,8 @@ class InnerActions:
         self.half_time: float | None = None
         self.began: float | None = None
         self.reason = ""
+        self.announced = False
+        self.seen = 0
 
     def abandon(self, _event: Event) -> None:
         """Nothing to do: the held backend sees end-of-file when we exit."""
@@ -96,6 +102,7 @@ class InnerActions:
         self.tree.reaped = 0
         self.continue_outer()
         self.report(pipes.REPORT_ENDING, self.began if self.deadline is None else self.deadline)
+        self.seen = self.tree.count(MOST_COUNTED)
 
     def first_signal(self, _event: Event) -> None:
         """Ask the backend alone to end: it may have workers to drain."""
@@ -138,11 +145,11 @@ class InnerActions:
 
     def report_done(self, _event: Event) -> None:
         """Say that it is over, and hand the backend's status up."""
-        if self.began is not None:
-            self.log.done(self.tree.reaped, self.now() - self.began)
         if self.began is not None or self.stopped:
             self.continue_outer()
         self.report(pipes.REPORT_DONE, signals.SIGKILL if self.status is None else self.status)
+        if self.began is not None and self.announced:
+            self.log.done(max(self.tree.reaped, self.seen), self.now() - self.began)
 
     def announce(self, event: Cause) -> None:
         """Say that the tree has been asked to end."""
@@ -153,6 +160,9 @@ class InnerActions:
         self._announce(event, "SIGKILL", 0.0)
 
     def _announce(self, event: Cause, signal_name: str, grace: float) -> None:
+        if isinstance(event, BackendExited) and not event.left:
+            return  # somebody else's SIGKILL is ending it already: nothing to say of it
+        self.announced = True
         launcher, *through = self.launcher.people()
         backend = (self.backend, self.log.backend_name)
         left = event.left if isinstance(event, BackendExited) else 0

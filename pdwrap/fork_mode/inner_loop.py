@@ -56,14 +56,16 @@ class Inner:
         actions: the tree, and what can be done to it.
         launcher: whose death counts.
         commands: from the outer.
+        held: a descriptor whose end tells the outer of ours.
 
     """
 
-    def __init__(self, actions: InnerActions, launcher: Launcher, commands: pipes.Reader) -> None:
+    def __init__(self, actions: InnerActions, launcher: Launcher, commands: pipes.Reader, held: int) -> None:
         self.actions = actions
         self.settings = actions.settings
         self.launcher = launcher
         self.commands = commands
+        self.held = held
         table = inner_table(self.settings.leftovers, graceless=self.settings.grace == 0)
         self.life = Lifecycle(table, STARTING, actions)
         self.waiting = poll()
@@ -131,6 +133,7 @@ class Inner:
         self.waiting.register(self.commands.descriptor, POLLIN)
         keep = {
             STDERR,
+            self.held,
             wake,
             ring,
             self.commands.descriptor,
@@ -174,10 +177,10 @@ class Inner:
                 exited = True
             else:
                 reaped = True
-        if actions.status is not None and not (left := actions.tree.children()):
+        if actions.status is not None and not actions.tree.children():
             self.life.feed(TreeEmpty())
         elif exited:
-            self.life.feed(BackendExited(len(left)))
+            self.life.feed(BackendExited(actions.tree.count_lasting()))
         elif reaped:
             self.life.feed(ChildReaped())
 
@@ -257,7 +260,8 @@ class Inner:
             self.actions.half_time = None
             self.life.feed(HalfTime())
         elif self.life.state == KILLING and not ready:
-            self.life.feed(KillStalled())
+            # Nothing left but what another is to reap (a tracer's zombies) is as good as nothing.
+            self.life.feed(KillStalled() if self.actions.tree.living() else TreeEmpty())
         if self.recheck_until:
             self._recheck_outer()
             if self.actions.now() >= self.recheck_until or self.actions.began is not None:

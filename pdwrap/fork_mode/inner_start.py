@@ -57,13 +57,17 @@ def start(inner: Inner, command: "list[str]", inherited: "Inherited", place: pla
     place.leave()
     if leader:
         placement.dismiss(leader)
+    try:
+        os.chdir("/")  # the backend has its own; ours would keep a file system busy
+    except OSError:
+        pass
     inner.actions.backend = backend
     inner.look_once_more()
     inner.life.feed(Released())
+    inner.actions.report(pipes.REPORT_BACKEND, backend)  # before it may run: if we are lost, it is not denied (T4)
     os.write(release, RELEASE)
     os.close(release)
     os.close(hold)
-    inner.actions.report(pipes.REPORT_BACKEND, backend)
 
 
 def wait_for_release(parent: int, hold: int, release: int) -> None:
@@ -110,7 +114,7 @@ def run_inner(
     log: messages.Log,
     outer: int,
     place: placement.Placement,
-    ends: tuple[int, int],
+    ends: tuple[int, int, int],
 ) -> "NoReturn":
     """Be the inner supervisor, to the end. Whatever goes wrong ends the tree (E8).
 
@@ -122,7 +126,7 @@ def run_inner(
         log: what to say when.
         outer: the outer supervisor's pid, our parent.
         place: who is to be in which process group.
-        ends: the read end of the command pipe, the write end of the report pipe.
+        ends: the read end of the command pipe, the write end of the report pipe, and one to be held to the end.
 
     Raises:
         Refusal: nothing of the tree has been made yet, and pdwrap cannot keep its promise here.
@@ -131,11 +135,11 @@ def run_inner(
     """
     adopt_orphans()
     try:
-        prctl.set_parent_death_signal(signals.SIGCHLD)
+        prctl.set_parent_death_signal(signals.SIGCONT)  # one that is stopped must see it, too (E4)
     except OSError:
         pass  # one mechanism less: the command pipe tells the same
     actions = InnerActions(settings, launcher, outer, pipes.Writer(ends[1]), log, Tree())
-    inner = Inner(actions, launcher, pipes.Reader(ends[0]))
+    inner = Inner(actions, launcher, pipes.Reader(ends[0]), ends[2])
     try:
         start(inner, command, inherited, place)
         inner.run()

@@ -168,7 +168,7 @@ INNER: "Table" = {
         on(SignalReceived, KILLING),
         on(TerminationReceived, KILLING),
         on(LateTermination, KILLING),
-        on(KillStalled, KILLING, Do.kill_below),
+        on(KillStalled, KILLING, Do.kill, Do.kill_below),
         on(LauncherDied, KILLING),
         on(OuterKilled, KILLING),
         on(OuterFollowed, KILLING),

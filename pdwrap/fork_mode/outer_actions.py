@@ -46,6 +46,7 @@ class OuterActions:
         inner_status: the inner's wait status, once it has ended.
         finished: the backend's wait status, as the inner reported it.
         deadline: when the loop is to look again, on the clock; None is never.
+        starved: for how long the inner has had no processor, in seconds, when the deadline was set.
         began: when we began to take over.
         not_counted: how many had been reaped by then, the inner included.
 
@@ -77,6 +78,7 @@ class OuterActions:
         self.inner_status: int | None = None
         self.finished: int | None = None
         self.deadline: float | None = None
+        self.starved = 0.0
         self.began: float | None = None
         self.not_counted = 0
 
@@ -98,14 +100,17 @@ class OuterActions:
 
     def allow_grace(self, _event: Event) -> None:
         """Step in a second after the grace, unless the inner says that it kills."""
+        self.starved = procfs.time_kept_waiting(self.inner)
         self.deadline = self.now() + self.settings.grace + PATIENCE
 
     def allow_reported_grace(self, event: EndingReported) -> None:
         """The same, by the inner's own count."""
+        self.starved = procfs.time_kept_waiting(self.inner)
         self.deadline = max(event.until, self.now()) + PATIENCE
 
     def allow_kill(self, _event: Event) -> None:
         """Step in a second after what killing may take."""
+        self.starved = procfs.time_kept_waiting(self.inner)
         self.deadline = self.now() + KILL_TIME + PATIENCE - LAST
 
     def set_takeover_deadline(self, _event: Event) -> None:

@@ -74,7 +74,7 @@ OUTER: "Table" = {
         on(LauncherDied, TAKING_OVER),
         on(EndingReported, TAKING_OVER),  # said before it was lost
         on(KillingReported, TAKING_OVER),
-        on(KillStalled, TAKING_OVER, Do.kill_below),
+        on(KillStalled, TAKING_OVER, Do.kill, Do.kill_below),
         on(ChildReaped, TAKING_OVER, Do.kill),
         on(TreeEmpty, DONE, Do.mirror),
         on(DeadlinePassed, DONE, Do.name_survivors, Do.mirror),

@@ -21,7 +21,7 @@ from pdwrap.fork_mode.job_control import Job
 from pdwrap.fork_mode.outer_actions import OuterActions
 from pdwrap.fork_mode.outer_loop import Outer
 from pdwrap.fork_mode.placement import Placement
-from pdwrap.linux import descriptors, procfs
+from pdwrap.linux import descriptors, pipe_signal, procfs, terminal
 from pdwrap.stderr import STDERR
 
 TYPE_CHECKING = False
@@ -56,6 +56,7 @@ def run(
     try:
         commands_read, commands_write = os.pipe()
         reports_read, reports_write = os.pipe()
+        held, loss = os.pipe()  # of which the inner holds one end, and nobody reads or writes
         child = os.fork()
     except OSError as error:
         raise not_started("cannot fork a supervisor", error) from None
@@ -63,8 +64,9 @@ def run(
     if child == 0:
         try:
             os.close(commands_write)  # with it open, the inner would never see its end-of-file
+            os.close(loss)
             inner_start.run_inner(
-                settings, command, launcher, inherited, log, me, place, (commands_read, reports_write)
+                settings, command, launcher, inherited, log, me, place, (commands_read, reports_write, held)
             )
         except Refusal as refusal:
             messages.complain(str(refusal))
@@ -74,7 +76,8 @@ def run(
     try:
         os.close(commands_read)
         os.close(reports_write)
-        _be_outer(settings, launcher, log, child, tree, place, (commands_write, reports_read))
+        os.close(held)
+        _be_outer(settings, launcher, log, child, tree, place, (commands_write, reports_read, loss))
     except BaseException as error:  # noqa: BLE001 - E8: whatever it is, nothing may be left behind
         try:
             log.error(error)
@@ -91,14 +94,17 @@ def _be_outer(
     inner: int,
     tree: Tree,
     place: Placement,
-    ends: tuple[int, int],
+    ends: tuple[int, int, int],
 ) -> None:
-    commands, reports = ends
+    commands, reports, loss = ends
     job = Job(shared_group=place.shared)
     outer = Outer(
         OuterActions(settings, launcher, inner, pipes.Writer(commands), tree, log, job), pipes.Reader(reports)
     )
-    keep = {STDERR, commands, reports, tree.descriptor, *launcher.descriptors}
+    keep = {STDERR, *ends, tree.descriptor, *launcher.descriptors}
+    pipe_signal.continue_when_closed(loss, os.getpid())  # the inner is lost: we may be stopped, and must see it (E4)
+    if not terminal.is_ours():
+        os.chdir("/")  # tmux asks the foreground group's leader for its working directory; else ours keeps one busy
     log.leave_stderr()
     descriptors.close_all_but(keep)  # what a supervisor holds open it keeps alive
     outer.run()

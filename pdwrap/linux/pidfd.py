@@ -10,6 +10,7 @@ A refusal of the kernel's ("not here") is told apart from a lack of descriptors 
 
 import errno
 import os
+from select import POLLIN, poll
 
 from pdwrap.linux import procfs, signals
 
@@ -53,27 +54,26 @@ def pidfd_send_signal(descriptor: int, number: int) -> None:
         call_kernel(SYS_PIDFD_SEND_SIGNAL, descriptor, number, None, 0)
 
 
-def signal_child_of(pid: int, parent: int, number: int) -> bool:
-    """Send a signal to `pid` if it is a child of `parent`; tell whether it is.
+def hold_child_of(pid: int, parent: int) -> int | None:
+    """Open a pidfd of `pid` if it is a child of `parent` then; None where it is not, or cannot be held.
 
-    Nothing is sent where the kernel refuses pidfds: without one, the number could become another's in between.
-
+    The caller sees to it that `parent` still means who it meant (`has_ended`): only then is this a child of that one.
     """
     try:
         descriptor = pidfd_open(pid)
-    except ProcessLookupError:
-        return False
-    if descriptor is None:
-        return procfs.parent(pid) == parent
-    try:
-        if procfs.parent(pid) != parent:
-            return False
-        pidfd_send_signal(descriptor, number)
-    except (ProcessLookupError, PermissionError):
-        pass
-    finally:
+    except OSError:  # gone; or we have run out of descriptors
+        return None
+    if descriptor is not None and procfs.parent(pid) != parent:
         os.close(descriptor)
-    return True
+        return None
+    return descriptor
+
+
+def has_ended(descriptor: int) -> bool:
+    """Tell whether the process of a pidfd has ended; a zombie has."""
+    waiting = poll()
+    waiting.register(descriptor, POLLIN)
+    return bool(waiting.poll(0))
 
 
 def call_kernel(number: int, *arguments: int | None) -> int:

@@ -15,9 +15,18 @@ def die_when_closed(descriptor: int) -> None:
         set_async(descriptor, on=True)  # else one that is stopped stays, until it is continued
 
 
-def continue_when_closed(descriptor: int) -> None:
-    """Have the kernel continue whoever of this process group is stopped, when the other end of this pipe is closed."""
-    if own(descriptor, -os.getpgrp(), signals.SIGCONT):
+def continue_when_closed(descriptor: int, whom: int) -> None:
+    """Have the kernel continue a stopped process when the other end of this pipe is closed.
+
+    Our end is the write end, and nobody may ever read from the other: each read would send it, too (fs/pipe.c,
+    pipe_read; seen here).
+
+    Args:
+        descriptor: our end.
+        whom: the process; -N is each of process group N.
+
+    """
+    if own(descriptor, whom, signals.SIGCONT):
         set_async(descriptor, on=True)  # else one that is stopped stays, until it is continued
 
 

@@ -207,6 +207,41 @@ def pidfds_of(pid: int) -> set[int]:
     return found
 
 
+def parent_thread(pid: int, parent: int) -> int:
+    """Tell which thread of `parent` has `pid` as its child; 0 where that cannot be told.
+
+    It is the one that forked it and, when that one has ended, another (kernel/exit.c, find_new_reaper).
+    """
+    try:
+        for task in os.listdir(f"{ROOT}/{parent}/task"):
+            if str(pid).encode() in read(f"{ROOT}/{parent}/task/{task}/children").split():
+                return int(task)
+    except OSError:
+        pass
+    return 0
+
+
+def is_being_killed(pid: int) -> bool:
+    """Tell whether process `pid` has ended, or has been sent SIGKILL and is about to."""
+    try:
+        pending = read(f"{ROOT}/{pid}/status").partition(b"\nSigPnd:")[2].split()[:1]
+    except OSError:
+        return True
+    seen = stat(pid)
+    return seen is None or not seen.alive or bool(pending and int(pending[0], 16) >> (9 - 1) & 1)
+
+
+def time_kept_waiting(pid: int) -> float:
+    """Give how long `pid` has been ready to run without a processor to run on, in seconds; 0 where it cannot be told.
+
+    (Documentation/scheduler/sched-stats.rst: the second field of /proc/PID/schedstat, in nanoseconds.)
+    """
+    try:
+        return int(read(f"{ROOT}/{pid}/schedstat").split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
 def all_processes() -> list[int]:
     """List every process that can be seen."""
     return [int(entry) for entry in entries(ROOT) if entry.isdigit()]

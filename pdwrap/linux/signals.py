@@ -37,6 +37,9 @@ FROM_TERMINAL = frozenset(
 STOPPING = frozenset(int(getattr(api, name)) for name in ("SIGTSTP", "SIGTTIN", "SIGTTOU"))
 WANTS_TERMINAL = frozenset((SIGTTIN, SIGTTOU))
 
+#: The `si_code` of what the kernel sends by itself; between 0 and it are those of descriptors (sigaction(2)).
+BY_KERNEL = 0x80  # SI_KERNEL
+
 #: SIGKILL and SIGSTOP cannot be caught. SIGCHLD is the supervisors' own: parent-death signal, children, pokes.
 NOT_FORWARDED = frozenset((SIGKILL, SIGSTOP, SIGCHLD))
 

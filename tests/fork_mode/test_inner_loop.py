@@ -44,7 +44,7 @@ class Drive:
         tree: Any = self.tree
         made = inner_actions.InnerActions(settings, watch, OUTER, pipes.Writer(up[1]), self.log, tree, self.clock)
         made.backend = BACKEND
-        self.inner = inner_loop.Inner(made, watch, pipes.Reader(down[0]))
+        self.inner = inner_loop.Inner(made, watch, pipes.Reader(down[0]), down[0])
         monkeypatch.setattr(self.inner, "_hold_only", lambda *ends: self.ends.extend(ends))
         itself: Any = self
         self.inner.waiting = itself

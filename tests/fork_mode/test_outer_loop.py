@@ -11,6 +11,7 @@ import pytest
 from pdwrap import lifecycle
 from pdwrap.fork_mode import outer_actions, outer_loop, pipes
 from pdwrap.fork_mode.job_control import Job
+from pdwrap.linux import procfs
 from pdwrap.options import Settings
 from tests.harness.fakes import Clock, FakeLauncher, FakeLog, FakeTree, Script, Step, together
 
@@ -48,6 +49,8 @@ class Drive:
         )
         self.outer = outer_loop.Outer(actions, pipes.Reader(up[0]))
         monkeypatch.setattr(self.outer, "_wait", self.wait)
+        self.starved = 0.0
+        monkeypatch.setattr(procfs, "time_kept_waiting", lambda _pid: self.starved)
 
     def end_as(self, raw: int, _success: frozenset[int]) -> NoReturn:
         """In the place of the process's end."""
@@ -145,6 +148,34 @@ def test_a_late_inner_is_killed_and_its_work_done(drive: Drive, orphan: int) -> 
     d.run(d.launcher.die, d.later(5.9), d.later(0.1), d.end(INNER, KILLED, orphan), d.end(orphan, 9))
     assert [(pid, number) for pid, number, _at in d.tree.sent if pid == orphan] == [(orphan, KILL)]
     assert {at for pid, _number, at in d.tree.sent if pid == INNER} == {6.0}
+
+
+def test_a_starved_inner_is_waited_for(drive: Drive) -> None:
+    """E7: an inner that had no processor is given that time again, and no more; then its work is done."""
+    d = drive
+
+    def starve() -> None:
+        d.clock.advance(6)
+        d.starved = 1.5
+
+    def not_killed() -> None:
+        assert not d.tree.sent
+        d.clock.advance(1.5)
+
+    d.run(d.launcher.die, starve, not_killed, d.end(INNER, KILLED, BACKEND), d.end(BACKEND, 9))
+    assert {at for pid, _number, at in d.tree.sent if pid == INNER} == {7.5}
+
+
+def test_a_machine_without_a_processor_is_not_waited_for_for_ever(drive: Drive) -> None:
+    """E7: what is put off is bounded in all."""
+    d = drive
+
+    def starve() -> None:
+        d.clock.advance(8)
+        d.starved += 8
+
+    d.run(d.launcher.die, starve, starve, starve, d.end(INNER, KILLED))
+    assert [at for pid, _number, at in d.tree.sent if pid == INNER] == [24.0]
 
 
 def test_an_ending_that_is_reported_sets_the_deadline(drive: Drive) -> None:

@@ -120,6 +120,14 @@ class FakeTree:
                 self.killed.add(pid)
                 self.send(pid, 9)
 
+    def count(self, most: int) -> int:
+        """Count who has not ended."""
+        return len(self.alive) if len(self.alive) <= most else 0
+
+    def count_lasting(self) -> int:
+        """Count who has not ended, and is not being killed."""
+        return len([pid for pid in self.alive if pid not in self.killed])
+
     def living(self) -> list[int]:
         """List who has not ended."""
         return list(self.alive)
@@ -132,6 +140,7 @@ class FakeLauncher:
         self.pid = 41
         self.descriptors: list[int] = []
         self.interval: float | None = None
+        self.hinted = False
         self.dead = False
 
     def is_dead(self, _outer: int = -1) -> bool:

@@ -7,9 +7,17 @@ import signal
 
 import pytest
 
-from tests.harness import FAMILY, Started, Starter, run
+from tests.harness import FAMILY, Started, Starter, children, run
+from tests.harness.faulty import Faulty, Place, place
 
 SHORT = {"PDWRAP_GRACE": "0.2s"}
+#: Steps of the outer's start, once the kernel has been asked to tell of the launcher's death.
+STARTS = [
+    place("fork_mode.children.adopt_orphans"),
+    place("fork_mode.placement.Placement.__init__"),
+    place("fork_mode.start._be_outer"),
+    place("fork_mode.outer_loop.Outer.run"),
+]
 STOPS = [signal.SIGSTOP, signal.SIGTSTP]
 
 
@@ -46,6 +54,80 @@ def test_launcher_dies(start: Starter, by: int) -> None:
     """E1, E3: a stopped job ends with its launcher like any other."""
     tree = start("plain", *FAMILY, launcher=["group"], env=SHORT)
     stop(tree, by)
+    tree.launcher.kill()
+    tree.assert_gone()
+
+
+@pytest.mark.parametrize("first", ["outer", "inner"])
+@pytest.mark.parametrize("dies", [True, False])
+def test_both_stopped(start: Starter, first: str, dies: bool) -> None:  # noqa: FBT001 - pytest's form
+    """E4: both supervisors are stopped, in either order, and the launcher dies, or the inner is lost: nothing stays."""
+    tree = start("plain", *FAMILY, launcher=["group"], env=SHORT)
+    outer, inner = tree.wrapper, tree.inner
+    for each in (outer, inner) if first == "outer" else (inner, outer):
+        each.signal(signal.SIGSTOP)
+        if each is outer or first == "outer":
+            each.wait_stopped()
+    (tree.launcher if dies else inner).kill()
+    tree.assert_tree_gone()
+    tree.assert_gone()
+
+
+def test_outer_stopped_and_the_backend_exits(start: Starter) -> None:
+    """E4, T3: the backend ends by itself while the outer is stopped: pdwrap goes on, gives its status, and is gone."""
+    tree = start("catcher", "exit=15", "code=3", launcher=["group"])
+    tree.wrapper.signal(signal.SIGSTOP)
+    tree.wrapper.wait_stopped()
+    assert os.WIFSTOPPED(tree.status())
+    tree.backend.signal(signal.SIGTERM)
+    while os.WIFCONTINUED(raw := tree.status()):
+        pass
+    assert os.waitstatus_to_exitcode(raw) == 3
+    tree.assert_gone()
+
+
+def test_thread_ends_while_stopped(start: Starter) -> None:
+    """E4: both supervisors are stopped, in either order, and the launcher dies, or the inner is lost: nothing stays."""
+    tree = start("catcher", "exit=15", launcher=["group", "thread"])
+    stop(tree, signal.SIGTSTP)
+    tree.order("thread-end")
+    tree.wrapper.wait_stopped()
+    tree.backend.wait_stopped()
+    assert tree.signals() == []
+    tree.wrapper.signal(signal.SIGCONT)
+    tree.got(signal.SIGCONT)
+    tree.wrapper.signal(signal.SIGTERM)
+    tree.got(signal.SIGTERM)
+    tree.assert_gone()
+
+
+def test_thread_ends_while_it_runs(start: Starter) -> None:
+    """N1, T2: what the kernel sends for the thread's end reaches nobody; the launcher's own SIGCONT does, and counts."""
+    tree = start("catcher", "exit=15", launcher=["group", "thread"])
+    tree.order("thread-end")
+    tree.order("signal 10")
+    tree.got(signal.SIGUSR1)  # a fence
+    assert tree.signals() == [signal.SIGUSR1]
+    tree.order("signal 18")
+    tree.got(signal.SIGCONT)
+    tree.launcher.kill()
+    tree.assert_gone()
+
+
+@pytest.mark.parametrize("where", STARTS)
+def test_outer_stopped_while_it_starts(faulty: Faulty, where: Place) -> None:
+    """E4: the outer is stopped before, or just after, there is an inner; then the launcher dies: nothing stays."""
+    tree = faulty.strike("pdwrap", signal.SIGSTOP, "before", where)(launcher=["group"], env=SHORT, settle=False)
+    tree.wrapper.wait_stopped()
+    tree.launcher.kill()
+    tree.assert_gone()
+
+
+def test_nobody_stands_by(start: Starter) -> None:
+    """E4: a stopped outer has nobody watch in its place who could be stopped, or be taken for another, in turn."""
+    tree = start("plain", launcher=["group"])
+    stop(tree, signal.SIGTSTP)
+    assert children(tree.wrapper.pid) == [tree.inner.pid]
     tree.launcher.kill()
     tree.assert_gone()
 
