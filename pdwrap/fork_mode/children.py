@@ -149,9 +149,17 @@ class Tree:
         from pdwrap import unasked  # its tables are not needed at the start
 
         for pid, above in unasked.find_unasked(backend):
-            if pidfd.signal_child_of(pid, above, number):
-                self._asked.add(pid)  # it is ours when the one above it ends
-                pidfd.signal_child_of(pid, above, signals.SIGCONT)
+            descriptor = pidfd.hold_child_of(pid, above)
+            if descriptor is None:
+                continue
+            self._asked.add(pid)  # it is ours when the one above it ends
+            try:
+                pidfd.pidfd_send_signal(descriptor, number)
+                pidfd.pidfd_send_signal(descriptor, signals.SIGCONT)
+            except (ProcessLookupError, PermissionError):
+                pass
+            finally:
+                os.close(descriptor)
 
     def kill(self) -> None:
         """Send SIGKILL to each child that has not been sent it, and to the groups that are the tree's own.

@@ -61,6 +61,7 @@ class Outer:
         #: The launcher's thread that is our parent, for what its end sends us; 0 where that says nothing.
         self.parent_thread = self._parent_thread()
         self.put_off = 0.0
+        self.inner_ends = False  # the kernel says so; its status is about to come, unless a tracer holds it back
 
     def run(self) -> None:
         """Wait, ask the table, act; does not return but by an error."""
@@ -81,7 +82,7 @@ class Outer:
             until.append(STALL_TIME)
         if self.actions.tree.more:
             until.append(0)
-        if not self.actions.commands.flush():
+        if not self.actions.commands.flush() or (self.inner_ends and self.actions.inner_status is None):
             until.append(BACKLOG_WAIT)
         info = signals.wait(AWAITED, max(0.0, min(*until, LONGEST_WAIT)) if until else None)
         if info is None and self.life.state == TAKING_OVER:
@@ -119,6 +120,7 @@ class Outer:
         kernel/signal.c). Where the thread alone has ended, all goes on as it was, a stopped job included (N1).
         """
         if 0 < info.si_code < signals.BY_KERNEL:
+            self.inner_ends = True
             return True
         if info.si_pid != self.launcher.pid or not self.launcher.hinted:
             return False
@@ -204,6 +206,8 @@ class Outer:
 
     def _take_inner(self) -> None:
         """Tell a normal end of the inner from its loss. After its reports have been read: they may say it all."""
+        if self.inner_ends and self.actions.inner_status is None:
+            self._look_at_inner()
         if self.actions.inner_status is None or self.life.state in (TAKING_OVER, DONE):
             return
         if self.actions.finished is not None:
@@ -211,6 +215,14 @@ class Outer:
         else:
             self.life.feed(InnerLost())
             self._take_children()
+
+    def _look_at_inner(self) -> None:
+        """See that an inner has ended though a tracer keeps its status (ptrace(2)). Its children are ours by then."""
+        seen = procfs.stat(self.actions.inner)
+        if seen is not None and not seen.alive:
+            self._take_children()
+            if self.actions.inner_status is None:
+                self.actions.inner_status = signals.SIGKILL
 
     def _take_launcher(self) -> None:
         if not self.launcher_dead and self.life.state != DONE and self.launcher.is_dead(os.getpid()):

@@ -175,7 +175,7 @@ def test_a_machine_without_a_processor_is_not_waited_for_for_ever(drive: Drive) 
         d.starved += 8
 
     d.run(d.launcher.die, starve, starve, starve, d.end(INNER, KILLED))
-    assert [at for pid, _number, at in d.tree.sent if pid == INNER] == [24.0]
+    assert {at for pid, _number, at in d.tree.sent if pid == INNER} == {24.0}
 
 
 def test_an_ending_that_is_reported_sets_the_deadline(drive: Drive) -> None:

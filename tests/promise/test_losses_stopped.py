@@ -75,7 +75,7 @@ def test_both_stopped(start: Starter, first: str, dies: bool) -> None:  # noqa: 
 
 def test_outer_stopped_and_the_backend_exits(start: Starter) -> None:
     """E4, T3: the backend ends by itself while the outer is stopped: pdwrap goes on, gives its status, and is gone."""
-    tree = start("catcher", "exit=15", "code=3", launcher=["group"])
+    tree = start("reporter", "exit=15", "code=3", launcher=["group"])
     tree.wrapper.signal(signal.SIGSTOP)
     tree.wrapper.wait_stopped()
     assert os.WIFSTOPPED(tree.status())
@@ -102,8 +102,8 @@ def test_thread_ends_while_stopped(start: Starter) -> None:
 
 
 def test_thread_ends_while_it_runs(start: Starter) -> None:
-    """N1, T2: what the kernel sends for the thread's end reaches nobody; the launcher's own SIGCONT does, and counts."""
-    tree = start("catcher", "exit=15", launcher=["group", "thread"])
+    """N1, T2: what the kernel sends for a thread's end reaches nobody; the launcher's own SIGCONT does."""
+    tree = start("reporter", "exit=15", launcher=["group", "thread"])
     tree.order("thread-end")
     tree.order("signal 10")
     tree.got(signal.SIGUSR1)  # a fence

@@ -1,4 +1,4 @@
-"""A tracer holds a process of the tree, or one of pdwrap's own: a zombie that nobody else reaps hides nothing (E2, E7)."""
+"""A tracer holds a process of the tree, or of pdwrap: a zombie that nobody else reaps hides nothing (E2, E4, E7)."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class Tracer:
         self._pid = os.fork()
         if self._pid == 0:
             try:
+                os.close(self._write)  # with it open, the end of the orders would never come
                 libc = ctypes.CDLL(None, use_errno=True)
                 while order := os.read(orders, 32):
                     failed = libc.ptrace(PTRACE_SEIZE, int(order), None, None)
