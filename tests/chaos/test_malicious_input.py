@@ -124,10 +124,13 @@ PLACE = tempfile.mkdtemp(prefix="pdwrap-malicious-")
 
 @pytest.fixture(scope="module", autouse=True)
 def place() -> object:
-    """Take away what the examples left."""
+    """Be elsewhere for a while (an option may name a file), and take away what the examples left."""
+    before = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
     yield
     import shutil
 
+    os.fchdir(before)  # the directory is that of every other test, too
+    os.close(before)
     shutil.rmtree(PLACE, ignore_errors=True)
 
 
