@@ -54,7 +54,7 @@ def _hint(arguments: "list[str]", refusal: str) -> str:
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     try:
         from pdwrap.cli import hints
-    except ImportError:
+    except (ImportError, OSError):  # not there, or no descriptor is left to read it by
         return ""
     hint = hints.for_refusal(own, refusal)
     return f" ({hint})" if hint else ""

@@ -64,7 +64,7 @@ class Launcher:
 
     Attributes:
         members: all whose death counts, nearest first. The last one is the launcher proper, it starts the others.
-        hinted: the kernel sends the outer supervisor SIGCONT when our parent thread ends.
+        hinted: the kernel sends the outer supervisor SIGCHLD when our parent thread ends.
         why_not: why nobody is watched, or nobody farther, for a person.
 
     """

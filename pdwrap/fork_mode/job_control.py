@@ -7,6 +7,7 @@ it. Nothing tells us of the foreground earlier: `fg` on a running job sends no S
 
 import os
 
+from pdwrap.launcher import Launcher
 from pdwrap.linux import signals, terminal
 
 TYPE_CHECKING = False
@@ -24,16 +25,18 @@ class Job:
         backend_stop: the signal by which the backend is stopped, 0 while it goes on.
         stop_pending: ... and nothing has been done about it.
         stopped: we have stopped as the backend did, and nobody has continued us since.
+        waker: the process that watches in our place while we are stopped.
 
     """
 
-    __slots__ = ("_terminal_group", "backend_stop", "shared_group", "stop_pending", "stopped")
+    __slots__ = ("_terminal_group", "backend_stop", "shared_group", "stop_pending", "stopped", "waker")
 
     def __init__(self, *, shared_group: bool) -> None:
         self.shared_group = shared_group
         self.backend_stop = 0
         self.stop_pending = False
         self.stopped = False
+        self.waker = -1  # 0 is who signals us from an outer pid namespace
         self._terminal_group = 0  # the backend's group, once it has been given the terminal
 
     def reported(self, number: int) -> None:
@@ -57,22 +60,30 @@ class Job:
         terminal.continue_group(group)
         return True
 
-    def stop(self, goes_on: "Callable[[], bool]") -> None:
+    def stop(self, goes_on: "Callable[[], bool]", inner: int, launcher: Launcher) -> None:
         """Stop by the same signal as the backend, so that the shell above sees a stopped job.
 
         A stop signal discards a pending SIGCONT and the other way round (signal(7)). So ours is made pending first,
         while it is blocked, and only then is the inner's word taken once more: a SIGCONT that it sends after that
         discards our stop. SIGSTOP cannot be held back; there a SIGCONT of the same microseconds is lost.
 
-        Nothing is missed meanwhile (E4): the inner continues us when it ends the tree, the kernel when the inner is
-        lost (`pipe_signal`), or when our parent is (the parent-death signal).
-
         Args:
             goes_on: takes the inner's word once more, and tells whether the backend goes on.
+            inner: the inner supervisor, whose loss a stopped process would not see.
+            launcher: whose death counts.
 
         """
         self.stop_pending = False
-        self._stop_as_backend(self.backend_stop, goes_on)
+        try:
+            from pdwrap.fork_mode.waker import start_waker  # not on the way to the backend
+
+            self.waker, on_duty = start_waker(inner, launcher)
+        except (OSError, ImportError):
+            return  # better to look alive than to leave the tree
+        try:
+            self._stop_as_backend(self.backend_stop, goes_on)
+        finally:
+            os.close(on_duty)
 
     def _stop_as_backend(self, number: int, goes_on: "Callable[[], bool]") -> None:
         self.stopped = True

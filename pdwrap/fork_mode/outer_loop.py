@@ -58,8 +58,6 @@ class Outer:
         self.reports = reports
         self.life = Lifecycle(OUTER, RUNNING, actions)
         self.launcher_dead = False
-        #: The launcher's thread that is our parent, for what its end sends us; 0 where that says nothing.
-        self.parent_thread = self._parent_thread()
         self.put_off = 0.0
         self.inner_ends = False  # the kernel says so; its status is about to come, unless a tracer holds it back
 
@@ -97,9 +95,9 @@ class Outer:
 
     def _received(self, info: "signal.struct_siginfo") -> None:
         number = int(info.si_signo)
-        if info.si_pid in (self.actions.inner, os.getpid()) and info.si_code <= 0:
+        if info.si_pid in (self.actions.inner, self.job.waker, os.getpid()) and info.si_code <= 0:
             self.job.stopped = False
-            return  # the inner continues us; a write to its closed pipe is our own SIGPIPE
+            return  # the inner, or the waker, continues us; a write to its closed pipe is our own SIGPIPE
         if number == signals.SIGCONT and self._is_from_the_kernel(info):
             return
         if info.si_code > 0:
@@ -114,24 +112,11 @@ class Outer:
             self.actions.commands.send(pipes.COMMAND_FORWARD, sent, number, self._circumstance(number))
 
     def _is_from_the_kernel(self, info: "signal.struct_siginfo") -> bool:
-        """Tell the SIGCONT of a lost inner, or of a parent thread that has ended, from one that was sent to us.
-
-        The first has the code of a descriptor's signal, the second looks as if the launcher had sent it (prctl(2), and
-        kernel/signal.c). Where the thread alone has ended, all goes on as it was, a stopped job included (N1).
-        """
+        """Tell the SIGCONT of a lost inner (`pipe_signal`) from one that was sent: it has the code of a descriptor."""
         if 0 < info.si_code < signals.BY_KERNEL:
             self.inner_ends = True
             return True
-        if info.si_pid != self.launcher.pid or not self.launcher.hinted:
-            return False
-        before, self.parent_thread = self.parent_thread, self._parent_thread()
-        if before == self.parent_thread and not self.launcher.is_dead(os.getpid()):
-            return False
-        self.job.stop_pending = self.job.stopped
-        return True
-
-    def _parent_thread(self) -> int:
-        return procfs.parent_thread(os.getpid(), self.launcher.pid) if self.launcher.hinted else 0
+        return False
 
     def _circumstance(self, number: int) -> str:
         if number == signals.SIGCONT:
@@ -191,14 +176,13 @@ class Outer:
     def _stop_with_backend(self) -> None:
         # SIGCHLD is taken before SIGCONT where both are pending: one of the inner's is older than this stop.
         info = signals.wait({signals.SIGCONT}, 0)
-        if info is not None and info.si_pid != self.actions.inner and not self._is_from_the_kernel(info):
+        ours = (self.actions.inner, self.job.waker)
+        if info is not None and info.si_pid not in ours and not self._is_from_the_kernel(info):
             self.job.stop_pending = False
             self._received(info)
             return
-        if self.launcher.is_dead(os.getpid()):
-            return  # the loop is about to see it; nobody waits for us to stop
         number = self.job.backend_stop
-        self.job.stop(lambda: self._goes_on_from(number))
+        self.job.stop(lambda: self._goes_on_from(number), self.actions.inner, self.launcher)
 
     def _goes_on_from(self, number: int) -> bool:
         self._read_reports()

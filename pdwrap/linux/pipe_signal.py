@@ -9,6 +9,12 @@ import os
 from pdwrap.linux import signals
 
 
+def die_when_closed(descriptor: int) -> None:
+    """Have the kernel kill this process when the other end of this pipe is closed, though it may be stopped."""
+    if own(descriptor, os.getpid(), signals.SIGKILL):
+        set_async(descriptor, on=True)  # else one that is stopped stays, until it is continued
+
+
 def continue_when_closed(descriptor: int, whom: int) -> None:
     """Have the kernel continue a stopped process when the other end of this pipe is closed.
 

@@ -207,20 +207,6 @@ def pidfds_of(pid: int) -> set[int]:
     return found
 
 
-def parent_thread(pid: int, parent: int) -> int:
-    """Tell which thread of `parent` has `pid` as its child; 0 where that cannot be told.
-
-    It is the one that forked it and, when that one has ended, another (kernel/exit.c, find_new_reaper).
-    """
-    try:
-        for task in os.listdir(f"{ROOT}/{parent}/task"):
-            if str(pid).encode() in read(f"{ROOT}/{parent}/task/{task}/children").split():
-                return int(task)
-    except OSError:
-        pass
-    return 0
-
-
 def is_being_killed(pid: int) -> bool:
     """Tell whether process `pid` has ended, or has been sent SIGKILL and is about to."""
     try:

@@ -8,16 +8,8 @@ import signal
 import pytest
 
 from tests.harness import FAMILY, Started, Starter, children, run
-from tests.harness.faulty import Faulty, Place, place
 
 SHORT = {"PDWRAP_GRACE": "0.2s"}
-#: Steps of the outer's start, once the kernel has been asked to tell of the launcher's death.
-STARTS = [
-    place("fork_mode.children.adopt_orphans"),
-    place("fork_mode.placement.Placement.__init__"),
-    place("fork_mode.start._be_outer"),
-    place("fork_mode.outer_loop.Outer.run"),
-]
 STOPS = [signal.SIGSTOP, signal.SIGTSTP]
 
 
@@ -55,21 +47,6 @@ def test_launcher_dies(start: Starter, by: int) -> None:
     tree = start("plain", *FAMILY, launcher=["group"], env=SHORT)
     stop(tree, by)
     tree.launcher.kill()
-    tree.assert_gone()
-
-
-@pytest.mark.parametrize("first", ["outer", "inner"])
-@pytest.mark.parametrize("dies", [True, False])
-def test_both_stopped(start: Starter, first: str, dies: bool) -> None:  # noqa: FBT001 - pytest's form
-    """E4: both supervisors are stopped, in either order, and the launcher dies, or the inner is lost: nothing stays."""
-    tree = start("plain", *FAMILY, launcher=["group"], env=SHORT)
-    outer, inner = tree.wrapper, tree.inner
-    for each in (outer, inner) if first == "outer" else (inner, outer):
-        each.signal(signal.SIGSTOP)
-        if each is outer or first == "outer":
-            each.wait_stopped()
-    (tree.launcher if dies else inner).kill()
-    tree.assert_tree_gone()
     tree.assert_gone()
 
 
@@ -114,20 +91,13 @@ def test_thread_ends_while_it_runs(start: Starter) -> None:
     tree.assert_gone()
 
 
-@pytest.mark.parametrize("where", STARTS)
-def test_outer_stopped_while_it_starts(faulty: Faulty, where: Place) -> None:
-    """E4: the outer is stopped before, or just after, there is an inner; then the launcher dies: nothing stays."""
-    tree = faulty.strike("pdwrap", signal.SIGSTOP, "before", where)(launcher=["group"], env=SHORT, settle=False)
-    tree.wrapper.wait_stopped()
-    tree.launcher.kill()
-    tree.assert_gone()
-
-
-def test_nobody_stands_by(start: Starter) -> None:
-    """E4: a stopped outer has nobody watch in its place who could be stopped, or be taken for another, in turn."""
-    tree = start("plain", launcher=["group"])
+def test_who_stands_by_is_stopped(start: Starter) -> None:
+    """E4: the process that stands by for a stopped outer is stopped itself, then the launcher dies: nothing stays."""
+    tree = start("plain", *FAMILY, launcher=["group"], env=SHORT)
     stop(tree, signal.SIGTSTP)
-    assert children(tree.wrapper.pid) == [tree.inner.pid]
+    (by,) = (tree.hold(pid) for pid in children(tree.wrapper.pid) if pid != tree.inner.pid)
+    by.signal(signal.SIGSTOP)
+    by.wait_stopped()
     tree.launcher.kill()
     tree.assert_gone()
 
