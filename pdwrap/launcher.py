@@ -13,9 +13,8 @@ Mechanisms, of which one at least must hold:
 """
 
 import os
-from select import POLLIN, poll
 
-from pdwrap.linux import procfs
+from pdwrap.linux import pidfd, procfs
 
 GONE = "the launcher (pid {}) died while pdwrap started: nothing was started"
 
@@ -44,9 +43,7 @@ class Link:
     def is_dead(self) -> bool:
         """Tell whether it is dead, for certain."""
         if self.descriptor is not None:
-            waiting = poll()
-            waiting.register(self.descriptor, POLLIN)
-            return bool(waiting.poll(0))
+            return pidfd.has_ended(self.descriptor)
         seen = procfs.stat(self.pid)
         if seen is None or self._started is None:
             return not _exists(self.pid)  # hidden from us (hidepid, proc(5)), or gone

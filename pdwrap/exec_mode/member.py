@@ -1,7 +1,6 @@
 """One process of a tree that is not our child, held so that no other is ever taken for it (N3)."""
 
 import os
-from select import POLLIN, poll
 
 from pdwrap.linux import pidfd, procfs
 
@@ -30,9 +29,7 @@ class Member:
         """Tell whether it has not ended (a zombie has)."""
         if not self._ended:
             if self.descriptor is not None:
-                waiting = poll()
-                waiting.register(self.descriptor, POLLIN)
-                self._ended = bool(waiting.poll(0))
+                self._ended = pidfd.has_ended(self.descriptor)
             else:
                 seen = procfs.stat(self.pid)
                 self._ended = seen is None or seen.started != self.started or not seen.alive
