@@ -57,7 +57,12 @@ def interpreter() -> Path:
 def sources() -> Iterator[Path]:
     """List all that the wheel is made of, and the roles."""
     yield from (ROOT / "pyproject.toml", ROOT / "scripts" / "pdwrap", HERE / "roles.c", Path(__file__))
-    yield from sorted(path for path in (ROOT / "pdwrap").rglob("*") if path.suffix != ".pyc" and path.is_file())
+    yield from sorted((ROOT / "scripts" / "straight.d").glob("*.py"))
+    yield from sorted(
+        path
+        for path in (ROOT / "pdwrap").rglob("*")
+        if path.suffix != ".pyc" and path.parent.name != "straight" and path.is_file()
+    )
 
 
 def fingerprint(python: Path) -> str:

@@ -11,7 +11,7 @@ import pdwrap
 from pdwrap import exit_status
 
 PACKAGE = Path(pdwrap.__file__).parent
-FILES = sorted(PACKAGE.rglob("*.py"))
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent.name != "straight")  # that is made of the others
 OWN_FILES = [path for path in FILES if "localai" not in path.parts[len(PACKAGE.parts) :]]
 """Without the tool for LocalAI."""
 SPEAKERS = {"Refusal": (0, "{}"), "complain": (0, "{}"), "_say": (1, "{}")}

@@ -58,9 +58,10 @@ def dotted(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
-SOURCES = {dotted(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+MADE = PACKAGE / "straight"  # of the others, by scripts/straight.d; not in git
+SOURCES = {dotted(path): path for path in sorted(PACKAGE.rglob("*.py")) if MADE not in path.parents}
 MODULES = [name for name in SOURCES if name.rpartition(".")[2] != "__init__"]
-FOLDERS = {"", *(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists())}
+FOLDERS = {"", *(path.name for path in PACKAGE.iterdir() if path != MADE and (path / "__init__.py").exists())}
 
 
 def folder(module: str) -> str:

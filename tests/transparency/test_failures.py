@@ -77,18 +77,22 @@ def test_no_command(pdwrap: list[str]) -> None:
 #: Runs the command with a disk that fails at one of its modules.
 FAILING_DISK = """
 import runpy, sys
+failing = sys.argv.pop(1)
 class Finder:
     def find_spec(self, name, *_):
-        if name == "pdwrap.entry":
+        if name == "pdwrap.straight" != failing:
+            raise ModuleNotFoundError(name)
+        if name == failing:
             raise OSError(5, "Input/output error")
 sys.meta_path.insert(0, Finder())
 runpy.run_path(sys.argv.pop(1), run_name="__main__")
 """
 
 
-def test_modules_that_cannot_be_read() -> None:
+@pytest.mark.parametrize("module", ["pdwrap.straight", "pdwrap.entry", "pdwrap.fork_mode"])
+def test_modules_that_cannot_be_read(module: str) -> None:
     """T4: 125 and one line, from the first module on."""
-    command = [sys.executable, "-I", "-c", FAILING_DISK, str(ROOT / "scripts" / "pdwrap")]
+    command = [sys.executable, "-I", "-c", FAILING_DISK, module, str(ROOT / "scripts" / "pdwrap")]
     failed(run([*command, "--", "true"]), 125, "cannot start (Input/output error): nothing was started")
 
 
