@@ -29,14 +29,30 @@ def _python_prctl() -> "Callable[[int, int], object]":
     return call
 
 
-def _libc_prctl() -> "Callable[[int, int], object]":
+def libc_function(name: str) -> "Callable[..., int]":
+    """Give a function of libc's that takes and gives ints.
+
+    Raises:
+        ImportError: this Python has no ctypes.
+        OSError: libc has no such function.
+
+    """
     import _ctypes
 
-    address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type,attr-defined,unused-ignore]
+    address = _ctypes.dlsym(_ctypes.dlopen(None, 0), name)  # type: ignore[arg-type,attr-defined,unused-ignore]
+
+    def call(*arguments: int) -> int:
+        return int(_ctypes.call_function(address, arguments))  # type: ignore[attr-defined,unused-ignore]
+
+    return call
+
+
+def _libc_prctl() -> "Callable[[int, int], object]":
+    libc = libc_function("prctl")
 
     def call(option: int, value: int) -> object:
         # prctl is variadic: unused arguments must be zero (prctl(2)).
-        if _ctypes.call_function(address, (option, value, 0, 0, 0)):  # type: ignore[attr-defined,unused-ignore]
+        if libc(option, value, 0, 0, 0):
             raise OSError(errno.EPERM, "prctl was refused")
         return None
 
