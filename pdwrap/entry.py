@@ -19,7 +19,9 @@ def main(arguments: "list[str]") -> "NoReturn":
     """Run pdwrap with the command line `arguments`, and end this process."""
     first_parent = os.getppid()  # before anything that takes time: an import can outlive the launcher
     try:
-        if arguments[:1] == ["--"] and len(arguments) > 1:
+        if arguments[:1] == ["localai"]:
+            _localai(arguments[1:])
+        elif arguments[:1] == ["--"] and len(arguments) > 1:
             settings, command = options.read(os.environ), arguments[1:]
         elif arguments and not arguments[0].startswith("-"):
             settings, command = options.read(os.environ), arguments
@@ -36,6 +38,17 @@ def main(arguments: "list[str]") -> "NoReturn":
         if not (isinstance(error, ImportError) and _says_what_is_missing(error)):
             messages.complain(f"internal error ({type(error).__name__}: {error}): nothing was started")
     os._exit(OWN_FAILURE)
+
+
+def _localai(arguments: "list[str]") -> "NoReturn":
+    """Run `pdwrap localai ...`, which is pdwrap-localai: for the one file, which has one name."""
+    import signal  # not on the way to a backend
+
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # it says what it had done
+    from pdwrap.localai.command import main as localai
+
+    sys.exit(localai(arguments))
 
 
 def _split(arguments: "list[str]") -> "tuple[dict[str, list[str]], list[str]]":

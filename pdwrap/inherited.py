@@ -32,7 +32,7 @@ class Inherited:
             sys.modules["faulthandler"].disable()
         self._drop_own_signals()
         for number in signals.IGNORED_BY_PYTHON:
-            signals.api.signal(number, signals.api.SIG_DFL)
+            signals.api.signal(number, signals.api.SIG_IGN if number in _ignored_before() else signals.api.SIG_DFL)
         if self._sigchld_ignored:
             signals.api.signal(signals.SIGCHLD, signals.api.SIG_IGN)
         if self._locale is None:
@@ -64,6 +64,15 @@ def ignore_own_signals() -> None:
     """After `restore`, where the backend is not to come: what a line of ours raises does not end us (T4)."""
     for number in signals.IGNORED_BY_PYTHON:
         signals.api.signal(number, signals.api.SIG_IGN)
+
+
+def _ignored_before() -> "tuple[int, ...]":
+    """Give what the launcher had ignored of what CPython ignores: the one file takes note of it, Python does not."""
+    if "_pdwrap" not in sys.builtin_module_names:
+        return ()
+    import _pdwrap
+
+    return _pdwrap.ignored  # type: ignore[no-any-return]
 
 
 def _locale_before_python() -> bytes | None:

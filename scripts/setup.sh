@@ -130,6 +130,13 @@ list_missing() {
         need "venv and ensurepip for $python" "$(python_package venv)"
     fi
     case "$1" in
+    "scripts/test"* | scripts/build-standalone)
+        # Others have no static library of Python's in a package: there the one file is not built.
+        [ -f /usr/lib/python3.11/config-3.11-"$(uname -m)"-linux-gnu/libpython3.11.a ] ||
+            need "Debian 12's static library of Python 3.11" python3.11 libpython3.11-dev gcc libc6-dev
+        ;;
+    esac
+    case "$1" in
     "scripts/test"*) ;;
     *) return 0 ;;
     esac

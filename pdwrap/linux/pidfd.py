@@ -10,6 +10,7 @@ A refusal of the kernel's ("not here") is told apart from a lack of descriptors 
 
 import errno
 import os
+import sys
 from select import POLLIN, poll
 
 from pdwrap.linux import procfs, signals
@@ -78,6 +79,10 @@ def has_ended(descriptor: int) -> bool:
 
 def call_kernel(number: int, *arguments: int | None) -> int:
     """CPython offers a call only where its build's headers had it; conda's 3.11 lacks both (measured)."""
+    if "_pdwrap" in sys.builtin_module_names:  # the one file has no ctypes, but this
+        import _pdwrap
+
+        return int(_pdwrap.syscall(number, *arguments))
     try:
         import ctypes
 

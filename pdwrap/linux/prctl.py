@@ -6,10 +6,12 @@
 | PR_SET_CHILD_SUBREAPER    | 3.4       | the same                                                     |
 
 `import prctl` and `import ctypes` cost 1 and 2 to 4 ms of a start of 12; the C modules below them 0.4 each. The
-callers get an OSError where the kernel, or a seccomp filter, says no: nothing here falls back to doing nothing.
+one file (scripts/build-standalone) has neither, but a module of its own, `_pdwrap`. The callers get an OSError where
+the kernel, or a seccomp filter, says no: nothing here falls back to doing nothing.
 """
 
 import errno
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
+
+
+def _own_prctl() -> "Callable[[int, int], object]":
+    if "_pdwrap" not in sys.builtin_module_names:  # searching for it would cost every start
+        raise ImportError
+    import _pdwrap
+
+    return _pdwrap.prctl  # type: ignore[no-any-return]
 
 
 def _python_prctl() -> "Callable[[int, int], object]":
@@ -67,7 +77,7 @@ def _no_prctl() -> "Callable[[int, int], object]":
 
 
 def _find_prctl() -> "tuple[str, Callable[[int, int], object]]":
-    for way, find in (("python-prctl", _python_prctl), ("ctypes", _libc_prctl)):
+    for way, find in (("itself", _own_prctl), ("python-prctl", _python_prctl), ("ctypes", _libc_prctl)):
         try:
             return way, find()
         except (ImportError, AttributeError, OSError):
@@ -75,7 +85,8 @@ def _find_prctl() -> "tuple[str, Callable[[int, int], object]]":
     return "none", _no_prctl()
 
 
-#: `python-prctl`, `ctypes` or `none` (not Linux; a Python without ctypes, as Debian's python3-minimal).
+#: `itself` (the one file), `python-prctl`, `ctypes` or `none` (not Linux; a Python without ctypes, as Debian's
+#: python3-minimal).
 PRCTL_WAY, _prctl_call = _find_prctl()
 
 

@@ -8,7 +8,11 @@ no instance left, `open_one` raises, and who follows looks around by the clock i
 import errno
 import os
 import struct
-from typing import NamedTuple
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MODIFY_DONE = 0x8  # IN_CLOSE_WRITE
 MOVED_TO = 0x80
@@ -49,14 +53,8 @@ class Inotify:
             OSError: there is none, or no way to make the call.
 
         """
-        try:
-            import ctypes
-
-            self._libc = ctypes.CDLL(None, use_errno=True)
-            self._errno = ctypes.get_errno
-            self.fd = self._checked(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
-        except (ImportError, AttributeError):
-            raise OSError(errno.ENOSYS, "no way to call inotify") from None
+        self._start, self._add = _find_calls()
+        self.fd = self._start(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def add(self, fd: int, mask: int) -> int:
         """Watch the folder that `fd` holds, and give the number of the watch: the same one if it is watched already.
@@ -66,7 +64,7 @@ class Inotify:
 
         """
         place = f"/proc/self/fd/{fd}".encode("ascii")
-        return self._checked(self._libc.inotify_add_watch(self.fd, place, mask | _ONLY_FOLDERS | _ADD_TO_MASK))
+        return self._add(self.fd, place, mask | _ONLY_FOLDERS | _ADD_TO_MASK)
 
     def events(self) -> list[Event]:
         """Read what has happened since; nothing if nothing has."""
@@ -86,8 +84,25 @@ class Inotify:
         """Give it back."""
         os.close(self.fd)
 
-    def _checked(self, result: int) -> int:
+
+def _find_calls() -> "tuple[Callable[[int], int], Callable[[int, bytes, int], int]]":
+    """Find inotify_init1(2) and inotify_add_watch(2), that raise an OSError where the kernel says no."""
+    if "_pdwrap" in sys.builtin_module_names:  # the one file has no ctypes, but this
+        import _pdwrap
+
+        return _pdwrap.inotify_init1, _pdwrap.inotify_add_watch
+    try:
+        import ctypes
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        start, add = libc.inotify_init1, libc.inotify_add_watch
+    except (ImportError, AttributeError):
+        raise OSError(errno.ENOSYS, "no way to call inotify") from None
+
+    def checked(result: int) -> int:
         if result < 0:
-            number = self._errno()
+            number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
         return int(result)
+
+    return lambda flags: checked(start(flags)), lambda fd, place, mask: checked(add(fd, place, mask))
