@@ -1,7 +1,7 @@
 """A backend that turns against pdwrap: ``python -I -S hostile.py DEED FILE``.
 
 It says ``ready backend PID`` on the tree pipe, does its deed on SIGUSR1, to the pids in FILE where it needs some, and
-says ``done``. What it starts says ``ready helper PID``. All of it ends by itself after ten minutes.
+says ``done``. What it starts says ``ready helper PID``, after that. All of it ends by itself after ten minutes.
 """
 
 from __future__ import annotations
@@ -41,8 +41,16 @@ def live() -> NoReturn:
         signal.pause()
 
 
+after_done: list[int] = []
+"""A pipe that ends when the backend has said ``done``: what a deed has started speaks then."""
+
+
 def helper(standing: int = -1) -> NoReturn:
     """Be something that the backend has started; say so, and if it is given, on that pipe, too."""
+    if after_done:
+        reader, writer = after_done
+        os.close(writer)
+        os.read(reader, 1)
     say("ready", "helper", os.getpid())
     if standing >= 0:
         os.write(standing, b"!")
@@ -159,12 +167,14 @@ def main(deed: str, path: str) -> NoReturn:
     signal.sigwait({signal.SIGUSR1})
     with open(path, encoding="ascii") as file:
         targets = [int(word) for word in file.read().split()]
+    after_done.extend(os.pipe())
     try:
         DEEDS[deed](targets)
     except OSError as error:
         say("failed", error)
     else:
         say("done")
+    os.close(after_done[1])
     live()
 
 
