@@ -14,7 +14,8 @@
  * KIND, letters: s a session of its own (the launcher's); g, S a group, a session for CMD; t fork in a thread that ends;
  * w three idle threads; u drop the uid afterwards; r be a subreaper; a wait for any child; e execute itself afterwards;
  * i CMD gets SIGCHLD ignored, b blocked; 0 with descriptor 0 closed; B wait for a byte on descriptor 0 first; x begin
- * with a stranger.
+ * with a stranger. With B, at a second byte: l fork in a thread that ends then; E fork in a thread that lives, and have
+ * another execute itself then.
  *
  * SPEC: one node: letters, then its children in parentheses, parted by commas. s, g a session, a group of its own;
  * d by a double fork; i stay on SIGTERM, SIGINT and SIGHUP; u another uid; f keep forking; t stopped; T traced by its
@@ -155,6 +156,7 @@ static void live(const char *spec, int number) {
 
 static char *kind, **command;
 static pid_t child;
+static int gate = -1;
 
 static void become(void) {
     sigset_t set;
@@ -169,15 +171,22 @@ static void become(void) {
     _exit(127);
 }
 
-static void *fork_it(void *unused) {
-    child = fork();
-    if (child == 0) become();
-    tell("=", child, 0, 0);
-    return unused;
+static void wait_at_gate(void) {
+    char byte;
+    if (read(gate, &byte, 1) != 1) _exit(1);
 }
 
 static void *idle(void *unused) {
     for (;;) pause();
+    return unused;
+}
+
+static void *fork_it(void *unused) {
+    child = fork();
+    if (child == 0) become();
+    tell("=", child, 0, 0);
+    if (strchr(kind, 'l')) wait_at_gate();
+    if (strchr(kind, 'E')) idle(NULL);
     return unused;
 }
 
@@ -190,19 +199,23 @@ static void stranger(void) {
     }
 }
 
-static int launch(void) {
-    char byte;
+static _Noreturn void launch(void) {
     pthread_t thread;
     alarm(LIFE);
     if (strchr(kind, 's')) setsid();
     if (strchr(kind, 'B')) {
-        if (read(0, &byte, 1) != 1) return 1;
+        gate = fcntl(0, F_DUPFD_CLOEXEC, 10);
+        wait_at_gate();
         if (!strchr(kind, '0')) close(0), open("/dev/null", O_RDWR);
     }
     if (strchr(kind, 'r')) prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (strchr(kind, 'x')) stranger();
     for (int n = 0; strchr(kind, 'w') && n < 3; n++) pthread_create(&thread, NULL, idle, NULL);
-    if (strchr(kind, 't')) {
+    if (strchr(kind, 'E')) {
+        pthread_create(&thread, NULL, fork_it, NULL);
+        wait_at_gate();
+        execl("/proc/self/exe", "actors", "rest", NULL);
+    } else if (strpbrk(kind, "tl")) {
         pthread_create(&thread, NULL, fork_it, NULL);
         pthread_join(thread, NULL);
     } else {
@@ -221,7 +234,7 @@ static int launch(void) {
 int main(int count, char **words) {
     account = open(getenv("ATTACK_ACCOUNT"), O_WRONLY | O_APPEND | O_CLOEXEC);
     if (account < 0) return perror("ATTACK_ACCOUNT"), 71;
-    if (count > 3 && !strcmp(words[1], "launch")) return kind = words[2], command = words + 3, launch();
+    if (count > 3 && !strcmp(words[1], "launch")) kind = words[2], command = words + 3, launch();
     if (count == 3 && !strcmp(words[1], "tree")) live(words[2], 0);
     if (count == 2 && !strcmp(words[1], "rest"))
         for (;;) pause();

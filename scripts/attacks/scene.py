@@ -54,6 +54,14 @@ def is_python(pid: int) -> bool:
         return False
 
 
+def is_actor(pid: int) -> bool:
+    """Tell an actor from a wrapper of any kind."""
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith("actors-")
+    except OSError:
+        return False
+
+
 def send(pid: int, number: int) -> bool:
     """Signal a process of the scene; a number that has come round is nobody's."""
     try:
