@@ -11,13 +11,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from . import crowd, end, idle, memory, report, start, tree
+from . import crowd, end, idle, memory, parts, plot, report, start, tree
 from .candidates import Field, field
 from .prepare import NotReady, Tools, prepare
 from .processes import GaveUp, become_subreaper, sweep
 from .results import Section
 
-MEASURES = ("memory", "start", "end", "idle", "crowd", "tree")
+MEASURES = ("memory", "start", "parts", "end", "idle", "crowd", "tree")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,6 +29,13 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--quick", action="store_true", help="three samples and small numbers: does it work at all?")
     made.add_argument("--json", action="store_true", help="one JSON object in place of the tables")
+    made.add_argument(
+        "--plot",
+        nargs=2,
+        type=Path,
+        metavar=("FOLDER", "RUN"),
+        help="measure nothing: draw what --json printed into RUN",
+    )
     made.add_argument("--resume", type=Path, help=argparse.SUPPRESS)  # how memory.sh gives back control
     return made
 
@@ -41,6 +48,7 @@ def measures(options: argparse.Namespace, tools: Tools, found: Field) -> list[Se
     size, trees = (30, 3) if quick else (1000, 15)
     work: dict[str, list[Callable[[], Section]]] = {
         "start": [lambda: start.measure(tools, present, samples)],
+        "parts": [lambda: parts.measure(tools, samples)],
         "end": [lambda: end.measure(tools, present, samples)],
         "idle": [lambda: idle.measure(tools, present, min(samples, 30), 1.0 if quick else 5.0)],
         "crowd": [partial(crowd.measure, tools, present, turns, count) for count, turns in crowds.items()],
@@ -98,8 +106,13 @@ def main(arguments: list[str]) -> int:
         signal.signal(signum, interrupt)
     become_subreaper()
     try:
-        work(options)
-    except (NotReady, GaveUp) as error:
+        if options.plot:
+            folder, run = options.plot
+            for path in plot.draw(plot.read(run), folder):
+                print(path)
+        else:
+            work(options)
+    except (NotReady, GaveUp, plot.Unusable) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as error:

@@ -20,6 +20,7 @@ EVERYWHERE = {"pdwrap", "pdwrap --exec", "bare exec", "2 s poll"}
 METRICS = {
     "memory": {"pss", "private", "count", "backend"},
     "start": {"start"},
+    "parts": {"start"},
     "end": {"gone", "port"},
     "idle": {"switches", "most"},
     "crowd6": {"ready", "pss", "gone"},
@@ -28,6 +29,7 @@ METRICS = {
 }
 OWN = {
     "memory": {"bare python -I"},
+    "parts": {"python -I -S", "python -I", "python -I, our modules", "pdwrap", "bare exec"},
     "start": {"python -I: fork, exec, wait", "python -I: exec", "pdwrap, leading a group", "pdwrap --grace 3s"},
     "tree": {"pdwrap", "pdwrap --grace 0", "pdwrap --exec"},
 }
@@ -54,7 +56,7 @@ def rows(told: dict[str, Any]) -> set[tuple[str, str, str]]:
 
 def expected(measure: str, candidates: set[str]) -> set[tuple[str, str, str]]:
     """Which figures there must be of one measure."""
-    there = OWN[measure] if measure == "tree" else candidates | OWN.get(measure, set())
+    there = OWN[measure] if measure in {"tree", "parts"} else candidates | OWN.get(measure, set())
     if measure in {"memory", "idle"}:
         there = there - {"bare exec"}  # without a prefix there is nothing to measure
     return {(measure, candidate, metric) for candidate in there for metric in METRICS[measure]}
