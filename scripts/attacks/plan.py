@@ -85,6 +85,20 @@ def count(spec: str) -> int:
     return 1 + spec.count("(") + spec.count(",")
 
 
+def above(spec: str, node: int) -> list[int]:
+    """List the nodes above one of a tree, as actors.c numbers them: each before what is below it."""
+    line, here = [], 0
+    for letter in spec:
+        if letter == "(":
+            line.append(here)
+        elif letter == ")":
+            line.pop()
+        here += letter in "(,"
+        if here == node:
+            return line
+    return []
+
+
 class Dice(NamedTuple):
     """What the acts of a family are drawn from."""
 

@@ -98,7 +98,7 @@ def run(point: Point, mode: str, pdwrap: Sequence[str], beside: Beside) -> Struc
         plan = as_plan(point)
         wrong += verdict.after_all(scene, plan, mode)
         if wrong and point.action == "stop" and point.name == WRAPPER:
-            excuse = verdict.excused(scene, plan, mode)
+            excuse = verdict.excused(scene, plan, mode, wrong)
         hit, said = tracer.hit, scene.said
         wrong += verdict.unseen(scene, wrong)
         return Struck(wrong, excuse, hit, said)

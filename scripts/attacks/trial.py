@@ -43,7 +43,7 @@ def run(plan: Plan, mode: str, pdwrap: Sequence[str], beside: Beside) -> Outcome
         wrong += verdict.while_the_launcher_lives(scene, plan, mode)
         send(scene.launcher, signal.SIGKILL)
         wrong += verdict.after_all(scene, plan, mode)
-        said, excuse = scene.said, verdict.excused(scene, plan, mode)
+        said, excuse = scene.said, verdict.excused(scene, plan, mode, wrong)
         wrong += verdict.unseen(scene, wrong)
     finally:
         scene.close()

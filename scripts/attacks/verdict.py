@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from .plan import EXEC, FORK, Plan
+from .plan import EXEC, FORK, Plan, above
 from .scene import Scene, describe, state
 
 LIMIT = 10.0
@@ -29,8 +29,8 @@ def spares_the_tree(plan: Plan, mode: str) -> bool:
     return plan.limit is None and plan.ready
 
 
-def excused(scene: Scene, plan: Plan, mode: str) -> str:
-    """Say why a survivor of this plan is a limit that the documentation names, or nothing."""
+def excused(scene: Scene, plan: Plan, mode: str, wrong: list[str]) -> str:
+    """Say why the survivors of this plan are a limit that the documentation names, or nothing."""
     if scene.struck_alone and not scene.account.nodes and any(act.signal == signal.SIGSTOP for act in plan.acts):
         return "stopped before pdwrap has started anything"
     if mode == EXEC and any(
@@ -39,11 +39,22 @@ def excused(scene: Scene, plan: Plan, mode: str) -> str:
         for act in plan.acts
     ):
         return "exec mode: what outlives a backend that ends first"
-    hung_up = scene.account.heard[0, signal.SIGHUP] and not any(act.signal == signal.SIGHUP for act in plan.acts)
-    if mode == EXEC and hung_up:
-        # The launcher's death orphans the backend's group, and a member of that is stopped (setpgid(2)).
-        return "exec mode: a backend that the kernel's hang-up ended at the launcher's death"
+    if mode == EXEC and all(was_hung_up_above(scene, plan, each) for each in wrong):
+        return "exec mode: below one that the kernel's hang-up ended at the launcher's death"
     return ""
+
+
+def was_hung_up_above(scene: Scene, plan: Plan, wrong: str) -> bool:
+    """Tell whether this survivor is a node below one that got a hang-up which nobody has sent.
+
+    The launcher's death orphans the group of the backend; the kernel hangs up such a group if a member of it is stopped
+    or traced (setpgid(2)), before it tells anybody else of the death: who dies of it has children no longer.
+    """
+    account = scene.account
+    pid = int(wrong.split()[1]) if wrong.startswith("left: ") else 0
+    node = next((node for node, its in account.nodes.items() if its == pid), None)
+    sent = any(act.signal == signal.SIGHUP for act in plan.acts)
+    return node is not None and not sent and any(account.heard[each, signal.SIGHUP] for each in above(plan.tree, node))
 
 
 def while_the_launcher_lives(scene: Scene, plan: Plan, mode: str) -> list[str]:
