@@ -1,7 +1,7 @@
 """`scripts/chaos`: random trees, launchers and faults at random moments. A trial is drawn from seed and number alone.
 
 Workers, a process each, take the trials in turns; every one is a subreaper of its own, so that what a trial leaves
-behind is that trial's. A trial that fails prints one line that repeats it.
+behind is that trial's. A trial that fails prints one line that repeats it, and is carried out again (`again`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from benchmarks.processes import become_subreaper, sweep
 
 from . import build, open_faults, plan, trial
+from .again import Again, again, fails
 from .beside import Beside
 from .workers import Result, results
 
@@ -33,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--times", type=int, default=1, metavar="N", help="that one so many times (default 1)")
     made.add_argument("--family", choices=plan.FAMILIES, help="trials of one kind alone")
     made.add_argument("--jobs", type=int, default=4, help="workers (default 4)")
-    made.add_argument("--strict", action="store_true", help="faults that are known and open count, too")
+    made.add_argument("--strict", action="store_true", help="what does not come back fails, and so do open faults")
     made.add_argument("--json", action="store_true", help="one JSON object at the end, in place of the table")
     made.add_argument("--pdwrap", metavar="CMD", help="the command to attack (default: this checkout's)")
     return made
@@ -53,7 +54,15 @@ def one(options: argparse.Namespace, number: int, command: list[str], beside: Be
         "without": came.without,
         "said": came.said,
         "plan": str(drawn),
+        "again": None,
     }
+
+
+def is_bad(options: argparse.Namespace, result: Result) -> bool:
+    """Tell whether something is wrong that is neither a documented limit nor a fault that is open."""
+    if result["excused"] or not result["wrong"]:
+        return False
+    return options.strict or not open_faults.known(options.mode, result["plan"], result["wrong"])
 
 
 def share(options: argparse.Namespace, command: list[str], beside: Beside, worker: int) -> Iterator[Result]:
@@ -63,8 +72,11 @@ def share(options: argparse.Namespace, command: list[str], beside: Beside, worke
     for number in [options.trial] * options.times if only else range(worker, 1_000_000, options.jobs):
         if not only and time.monotonic() >= end:
             return
-        if (result := one(options, number, command, beside)) is not None:
-            yield result
+        if (result := one(options, number, command, beside)) is None:
+            continue
+        if not only and is_bad(options, result):
+            result["again"] = again(lambda: is_bad(options, one(options, number, command, beside) or result))  # noqa: B023
+        yield result
 
 
 class Tally:
@@ -77,6 +89,7 @@ class Tally:
         self.excused: Counter[str] = Counter()
         self.open: Counter[str] = Counter()
         self.without: Counter[str] = Counter()
+        self.once: Counter[str] = Counter()
         self.faults: list[Result] = []
         self.broken: list[str] = []
 
@@ -88,22 +101,28 @@ class Tally:
             return
         self.trials[result["family"]] += 1
         self.without.update([result["without"]] if result["without"] else [])
-        fault = open_faults.known(self._options.mode, result["plan"], result["wrong"]) if result["wrong"] else ""
         if result["excused"]:
             self.excused[result["excused"]] += 1
-        elif fault and not self._options.strict:
-            self.open[fault] += 1
-        elif result["wrong"]:
-            self.bad[result["family"]] += 1
+        elif is_bad(self._options, result):
+            came_back = result["again"] is None or Again(*result["again"]).came_back
+            (self.bad if came_back else self.once)[result["family"]] += 1
             self.faults.append(result)
             print(self.line(result), flush=True)
             if self._options.trial is not None:
                 print(result["said"], end="", flush=True)
+        elif result["wrong"]:
+            self.open[open_faults.known(self._options.mode, result["plan"], result["wrong"])] += 1
+
+    @property
+    def fails(self) -> bool:
+        """Whether the run has failed."""
+        return bool(self.bad or self.broken) or fails(sum(self.once.values()), strict=self._options.strict)
 
     def line(self, result: Result) -> str:
         """Say what is wrong, and how to repeat it."""
         given = ["--mode", self._options.mode, "--seed", self._options.seed, "--trial", str(result["trial"])]
-        return f"scripts/chaos {shlex.join(given)}  # {'; '.join(result['wrong'])} | {result['plan']}"
+        again = f" [{Again(*result['again'])}]" if result["again"] else ""
+        return f"scripts/chaos {shlex.join(given)}  # {'; '.join(result['wrong'])}{again} | {result['plan']}"
 
     def text(self, beside: Beside) -> str:
         """Write the table."""
@@ -114,7 +133,10 @@ class Tally:
             for family in plan.FAMILIES
             if self.trials[family]
         ]
+        if self.once:
+            lines.append(f"  {sum(self.once.values())} more bad once, and not again: see the lines above")
         lines += [f"  {times} more beyond a documented limit: {why}" for why, times in self.excused.items()]
+        lines += [f"  {times} more of a fault that is open: {why}" for why, times in self.open.items()]
         lines += [
             f"  {times} without the limit that this machine cannot set: {name}" for name, times in self.without.items()
         ]
@@ -128,6 +150,7 @@ class Tally:
             "seed": self._options.seed,
             "trials": dict(self.trials),
             "bad": dict(self.bad),
+            "once": dict(self.once),
             "excused": dict(self.excused),
             "open": dict(self.open),
             "without": dict(self.without),
@@ -154,4 +177,4 @@ def main(arguments: list[str]) -> int:
         return 130
     finally:
         sweep()
-    return 1 if tally.bad or tally.broken else 0
+    return 1 if tally.fails else 0

@@ -3,7 +3,7 @@
 First an undisturbed run is listed, from the launcher's fork to the last process's end; then each call of it is a point,
 and each point is struck in a run of its own: the process is killed there (`kill`), or stopped (`stop`), the launcher is
 killed while the process is there (`first`), or the call fails (`errno`, with what that call is known to fail with). A
-point that is bad prints one line that repeats it.
+point that is bad prints one line that repeats it, and is struck again (`again`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from random import Random
 from benchmarks.processes import become_subreaper, sweep
 
 from . import build, calls, localai_point, open_faults, plan, point
+from .again import Again, again, fails
 from .beside import Beside
 from .point import Point
 from .workers import Result, results
@@ -46,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--point", metavar="P", help="this one alone, as a failure says")
     made.add_argument("--times", type=int, default=1, metavar="N", help="that one so many times (default 1)")
     made.add_argument("--jobs", type=int, default=4, help="workers (default 4)")
-    made.add_argument("--strict", action="store_true", help="faults that are known and open count, too")
+    made.add_argument("--strict", action="store_true", help="what does not come back fails, and so do open faults")
     made.add_argument("--json", action="store_true", help="one JSON object at the end, in place of the table")
     made.add_argument("--pdwrap", metavar="CMD", help="the command to attack (default: this checkout's)")
     return made
@@ -96,6 +97,7 @@ class Tally:
         self._options = options
         self.struck: Counter[tuple[str, str]] = Counter()
         self.bad: Counter[tuple[str, str]] = Counter()
+        self.once = 0
         self.missed = 0
         self.excused: Counter[str] = Counter()
         self.open: Counter[str] = Counter()
@@ -116,17 +118,24 @@ class Tally:
             self.missed += 1
         else:
             self.struck[key] += 1
-        fault = open_faults.known(self._options.mode, f",{one}", result["wrong"]) if result["wrong"] else ""
         if result["excused"]:
             self.excused[result["excused"]] += 1
-        elif fault and not self._options.strict:
-            self.open[fault] += 1
-        elif result["wrong"]:
-            self.bad[key] += 1
+        elif is_bad(self._options, one, result):
+            if result["again"] is None or Again(*result["again"]).came_back:
+                self.bad[key] += 1
+            else:
+                self.once += 1
             self.faults.append(self.line(one, result))
             print(self.faults[-1], flush=True)
             if self._options.point:
                 print(result["said"], end="", flush=True)
+        elif result["wrong"]:
+            self.open[open_faults.known(self._options.mode, f",{one}", result["wrong"])] += 1
+
+    @property
+    def fails(self) -> bool:
+        """Whether the run has failed."""
+        return bool(self.bad or self.broken) or fails(self.once, strict=self._options.strict)
 
     def line(self, one: Point, result: Result) -> str:
         """Say what is wrong, and how to repeat it."""
@@ -134,7 +143,8 @@ class Tally:
         given = shlex.join([*what, "--point", str(one)])
         where = calls.name(result["call"]) if result["call"] is not None else "not reached"
         failed = f", {errno.errorcode[int(one.action.split('/')[0])]}" if "/" in one.action else ""
-        return f"scripts/points {given}  # {where}{failed}: {'; '.join(result['wrong'])}"
+        again = f" [{Again(*result['again'])}]" if result["again"] else ""
+        return f"scripts/points {given}  # {where}{failed}: {'; '.join(result['wrong'])}{again}"
 
     def text(self, beside: Beside) -> str:
         """Write the table."""
@@ -144,6 +154,8 @@ class Tally:
         for name in sorted({name for name, _ in self.struck}):
             of_it = [f"{action} {self.struck[name, action]} ({self.bad[name, action]} bad)" for action in ACTIONS]
             lines.append(f"  {name:8} {', '.join(of_it)}")
+        if self.once:
+            lines.append(f"  {self.once} more bad once, and not again: see the lines above")
         lines += [f"  {times} more beyond a documented limit: {why}" for why, times in self.excused.items()]
         lines += [f"  {times} more of a fault that is open: {why}" for why, times in self.open.items()]
         lines.append(f"  the slowest took {self.slowest[0]:.1f} s: {self.slowest[1]}")
@@ -156,6 +168,7 @@ class Tally:
             "mode": self._options.mode,
             "struck": {" ".join(key): times for key, times in self.struck.items()},
             "bad": {" ".join(key): times for key, times in self.bad.items()},
+            "once": self.once,
             "missed": self.missed,
             "excused": dict(self.excused),
             "open": dict(self.open),
@@ -165,16 +178,27 @@ class Tally:
         return json.dumps(whole, indent=1)
 
 
+def is_bad(options: argparse.Namespace, one: Point, result: Result) -> bool:
+    """Tell whether something is wrong that is neither a documented limit nor a fault that is open."""
+    if result["excused"] or not result["wrong"]:
+        return False
+    return options.strict or not open_faults.known(options.mode, f",{one}", result["wrong"])
+
+
+def strike(one: Point, options: argparse.Namespace, command: list[str], beside: Beside) -> Result:
+    """Strike once."""
+    before = time.monotonic()
+    came = localai_point.run(one, command, beside) if options.localai else point.run(one, options.mode, command, beside)
+    return {"point": list(one), "took": time.monotonic() - before, "again": None, **came._asdict()}
+
+
 def share(work: list[Point], options: argparse.Namespace, command: list[str], beside: Beside) -> Iterator[Result]:
     """Strike one worker's points."""
     for each in work:
-        before = time.monotonic()
-        if options.localai:
-            came = localai_point.run(each, command, beside)
-        else:
-            came = point.run(each, options.mode, command, beside)
-        took = time.monotonic() - before
-        yield {"point": list(each), "took": took, **came._asdict()}
+        result = strike(each, options, command, beside)
+        if options.point is None and is_bad(options, each, result):
+            result["again"] = again(lambda: is_bad(options, each, strike(each, options, command, beside)))  # noqa: B023
+        yield result
 
 
 def wanted(options: argparse.Namespace, command: list[str], beside: Beside) -> Iterator[Result]:
@@ -210,4 +234,4 @@ def main(arguments: list[str]) -> int:
         return 130
     finally:
         sweep()
-    return 1 if tally.bad or tally.broken else 0
+    return 1 if tally.fails else 0
