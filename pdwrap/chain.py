@@ -115,6 +115,29 @@ def find_members(first: int, is_adopted: "Callable[[int, int], bool]") -> tuple[
     return members, ""
 
 
+def why_it_ends(pids: "list[int]") -> str:
+    """Say why the last member is the last, for a person who asks; where `find_members` has nothing to say.
+
+    Args:
+        pids: the members, nearest first.
+
+    """
+    members = [Process(pid) for pid in pids]
+    below = [*reversed(members[:-1]), Process(os.getpid())]
+    last = members[-1]
+    if last.seen is None:
+        return "it may not be seen"
+    waits, why = _judge(last, below)
+    if waits == shells.GOES_ON:
+        return why or "it is neither a shell nor a runner: it goes on with work of its own"
+    above = Process(last.seen.parent)
+    who = f"{messages.quoted(above.seen.name)} (pid {above.pid})" if above.seen else f"pid {above.pid}"
+    if above.pid <= 1:
+        return f"it was started by {who}" if above.pid else "who started it cannot be seen from this pid namespace"
+    waits, why = _judge(above, [last, *below])
+    return f"{who} above it goes on with work of its own{f': {why}' if why else ''}"
+
+
 def _end_before(last: Process, above: Process, is_adopted: "Callable[[int, int], bool]") -> str:
     """Say why nobody above the last member can be one, whatever he does."""
     if above.pid == 0:

@@ -13,7 +13,7 @@ Both mean the same wherever this one reads a line: tests/cli/test_command_line.p
 8.1.0, 8.1.8, 8.2.1 and 8.3.1.
 """
 
-from pdwrap.options import OPTIONS
+from pdwrap.options import IN_PLACE, OPTIONS
 
 
 def split(words: list[str]) -> tuple[dict[str, list[str]], list[str]] | None:
@@ -23,7 +23,7 @@ def split(words: list[str]) -> tuple[dict[str, list[str]], list[str]] | None:
         words: the command line, without the program's own name.
 
     Returns:
-        The texts that were given, by setting, and the command; None where click is to say.
+        The texts that were given, by setting, and the command (empty only with a report); None where click is to say.
 
     """
     flags = {typed: (row.name, text) for row in OPTIONS for each, text, _help in row.flags for typed in each}
@@ -50,7 +50,7 @@ def split(words: list[str]) -> tuple[dict[str, list[str]], list[str]] | None:
                 return None
             setting = takes[name]
         given.setdefault(setting, []).append(text)
-    return None
+    return (given, []) if not IN_PLACE.isdisjoint(given) else None
 
 
 def _joined(word: str) -> tuple[str, str]:

@@ -28,6 +28,8 @@ def main(arguments: "list[str]") -> "NoReturn":
         else:
             given, command = _split(arguments)
             settings = options.read(os.environ, given)
+        if settings.report:
+            _show(settings, command, first_parent)
         _run(settings, command, first_parent)
     except Refusal as refusal:
         messages.complain(f"{refusal}{_hint(arguments, str(refusal))}")
@@ -60,6 +62,13 @@ def _split(arguments: "list[str]") -> "tuple[dict[str, list[str]], list[str]]":
     from pdwrap.cli import click_parser
 
     return click_parser.split(arguments)
+
+
+def _show(settings: options.Settings, words: "list[str]", first_parent: int) -> "NoReturn":
+    """Show what was asked for in place of a command."""
+    from pdwrap.cli import doctor
+
+    doctor.run(settings, words, first_parent)
 
 
 def _hint(arguments: "list[str]", refusal: str) -> str:

@@ -6,6 +6,9 @@ and timeout(1), so that scripts which know them need to learn nothing.
 
 import errno
 
+#: The answer to a question: `--list PID|NAME`, `--doctor`.
+YES = 0
+NO = 1
 OWN_FAILURE = 125
 CANNOT_EXECUTE = 126
 NOT_FOUND = 127

@@ -42,7 +42,7 @@ class Form:
             return f"{now()} pdwrap[{self._pid}]: {text}"
         head = {"time": now(), "event": event, "pdwrap_pid": self._pid}
         for longest in LONGEST_TEXT:
-            line = self._dump({**head, **{key: _valid(value, longest) for key, value in fields.items()}})
+            line = self._dump({**head, **{key: valid(value, longest) for key, value in fields.items()}})
             if len(line) <= LONGEST_LINE:
                 break  # what is cut off afterwards is no JSON any more
         return line
@@ -54,7 +54,7 @@ def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1000):03}Z"
 
 
-def _valid(value: object, longest: int) -> object:
+def valid(value: object, longest: int) -> object:
     """Replace lone surrogates, Python's stand-in for bytes that are no UTF-8: other readers of JSON refuse them.
 
     Args:
@@ -65,5 +65,5 @@ def _valid(value: object, longest: int) -> object:
     if isinstance(value, str):
         return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in value[:longest])
     if isinstance(value, list):
-        return [_valid(each, longest) for each in value]
-    return {key: _valid(each, longest) for key, each in value.items()} if isinstance(value, dict) else value
+        return [valid(each, longest) for each in value]
+    return {key: valid(each, longest) for key, each in value.items()} if isinstance(value, dict) else value

@@ -20,7 +20,8 @@ LAUNCHER = "Whose death counts"
 ENDING = "How the backend is ended"
 MODE = "What pdwrap is meanwhile"
 WORDS = "What it says"
-GROUPS = (LAUNCHER, ENDING, MODE, WORDS)
+INSTEAD = "In place of a command"
+GROUPS = (LAUNCHER, ENDING, MODE, WORDS, INSTEAD)
 
 _UNSEEN = "nobody is left to see the backend exit"
 _DIRECT = "signals reach the backend directly"
@@ -194,9 +195,18 @@ class Settings:
             (("-v", "--verbose"), "verbose", "say what is watched, too"),
         ),
     )
+    #: What is shown in place of running a command; empty runs one.
+    report = Option(
+        "",
+        (one_of("doctor"), "--doctor"),
+        group=INSTEAD,
+        flags=((("--doctor",), "doctor", "try what this machine offers, and prove it"),),
+    )
 
 
 OPTIONS: "tuple[Option[Any], ...]" = tuple(row for row in vars(Settings).values() if type(row) is Option)
+#: The settings that stand in place of a command.
+IN_PLACE = frozenset(row.name for row in OPTIONS if row.group == INSTEAD)
 
 
 def read(environ: "Mapping[str, str]", given: "Mapping[str, Sequence[str]] | None" = None) -> Settings:

@@ -4,24 +4,20 @@ What is an option, and what a text means, is decided in `options`, for options a
 """
 
 import os
-import platform
 
 import click
 
-from pdwrap import __version__, options
-from pdwrap.cli import completion, hints
+from pdwrap import options
+from pdwrap.cli import completion, hints, version
 from pdwrap.exit_status import OWN_FAILURE, Refusal
-from pdwrap.linux import prctl
 
-HELP = """Run COMMAND so that it, and all that it started, ends when the process that launched it dies.
-
-\b
+HELP = """\b
+Run COMMAND so that it, and all it started, ends when who launched it dies:
   pdwrap -- ./server -m model.gguf        ends with whoever started it
   pdwrap --exec -- ./server               ... and keeps the pid
   pdwrap --parent local-ai -- ./run.sh    ends with the nearest local-ai above
 """
 EPILOG = "Defaults are in brackets. Variables: PDWRAP_MODE=exec, PDWRAP_GRACE=30s ..."
-OTHERS = "And"
 FLAG = "__"  # in click's name of a flag, between the setting and the text that the flag stands for
 
 
@@ -43,12 +39,12 @@ class _Command(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each group under its heading; what belongs to no row comes last."""
         groups = {row.name: row.group for row in options.OPTIONS}
-        for heading in (*options.GROUPS, OTHERS):
+        for heading in options.GROUPS:
             records = [
                 record
                 for parameter in self.get_params(ctx)
                 if isinstance(parameter, click.Option)
-                and groups.get((parameter.name or "").partition(FLAG)[0], OTHERS) == heading
+                and groups.get((parameter.name or "").partition(FLAG)[0], options.INSTEAD) == heading
                 and (record := parameter.get_help_record(ctx)) is not None
             ]
             with formatter.section(heading):
@@ -105,7 +101,7 @@ def split(arguments: list[str]) -> tuple[dict[str, list[str]], list[str]]:
                 callback=_version,
                 help="print it, and exit",
             ),
-            click.Argument(["command"], nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND [ARG]..."),
+            click.Argument(["command"], nargs=-1, type=click.UNPROCESSED, metavar="COMMAND [ARG]..."),
         ],
         help=HELP,
         epilog=EPILOG,
@@ -133,22 +129,15 @@ def split(arguments: list[str]) -> tuple[dict[str, list[str]], list[str]]:
     if isinstance(result, int):  # --help and --version give click's exit status
         os._exit(result)
     given, words = result
+    if not words and options.IN_PLACE.isdisjoint(given):
+        raise Refusal("Missing argument 'COMMAND [ARG]...'. (see pdwrap --help)", OWN_FAILURE)
     return given, list(words)
 
 
 def _version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's form
     if value:
-        click.echo(f"pdwrap {__version__} ({_form()}; Python {platform.python_version()}; prctl by {prctl.PRCTL_WAY})")
+        click.echo(version.line())
         context.exit()
-
-
-def _form() -> str:
-    """Say what this pdwrap is: a file of its own, a checkout, or installed."""
-    where = globals().get("__file__")  # frozen modules have none
-    if not where:
-        return "one file"
-    root = os.path.dirname(os.path.dirname(os.path.dirname(where)))
-    return f"checkout in {root}" if os.path.exists(os.path.join(root, "pyproject.toml")) else f"installed in {root}"
 
 
 def _completion(context: click.Context, _parameter: click.Parameter, shell: str | None) -> None:

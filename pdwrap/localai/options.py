@@ -37,6 +37,8 @@ class Options(NamedTuple):
             options.read({}, given)  # by themselves: the variables here are not LocalAI's
         except Refusal as refusal:
             raise Trouble(str(refusal)) from None
+        if not options.IN_PLACE.isdisjoint(given):
+            raise Trouble("a wrapper runs a command: leave out what is in place of one")
         if command != ["backend"]:
             raise Trouble(f"{shown(command[0])!r} is no option of pdwrap: only options can follow --")
         return cls(list(words), "parent" in given, "name" in given)

@@ -191,6 +191,6 @@ def test_any_words_are_read_or_refused(words: list[str]) -> None:
             read = options.read({}, given_texts)
         except (Refusal, Left):
             return
-    assert command
-    assert words[-len(command) :] == command
+    assert command or not options.IN_PLACE.isdisjoint(given_texts)
+    assert words[len(words) - len(command) :] == command
     assert set(read.explicit) == set(given_texts)

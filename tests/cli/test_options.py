@@ -117,6 +117,7 @@ def test_defaults() -> None:
         "name": "",
         "parent": None,
         "rewrite": {},
+        "report": "",
         "signal": TERM,
         "stop_grace": float("inf"),
         "success": frozenset(),

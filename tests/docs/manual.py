@@ -32,6 +32,9 @@ PAGE = r"""
 .Op Fl \&-
 .Ar command
 .Op Ar argument ...
+.Nm
+.Fl \&-doctor
+.Op Ar options
 .Sh DESCRIPTION
 .Nm
 runs
@@ -112,6 +115,14 @@ The backend's own; where it was killed by a signal,
 dies of the same signal.
 Its own are:
 .Bl -tag -width Ds
+.It 0
+With
+.Fl \&-doctor :
+every promise holds.
+.It 1
+With
+.Fl \&-doctor :
+one does not; the report says what to do.
 .It @OWN_FAILURE@
 .Nm
 failed, or declined; bad usage included.
@@ -138,9 +149,9 @@ Name whose death counts:
 .Pp
 .Dl pdwrap --parent local-ai \-\- ./run.sh
 .Pp
-See whose death would count here, and how it would be seen:
+See whether all of it works on this machine, and whose death would count here:
 .Pp
-.Dl pdwrap -v \-\- true
+.Dl pdwrap --doctor
 .Sh LIMITS
 All processes of
 .Nm

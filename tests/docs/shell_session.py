@@ -25,6 +25,7 @@ MASKS = (
     (re.compile(r"^\d+ (?=[a-z])"), "N "),  # pgrep -a
     (re.compile(r"\b([\w.+-]+) \(\d+\)"), r"\1 (N)"),
     (re.compile(r"\bin \d+\.\d+s"), "in Ts"),
+    (re.compile(r"\b\d+\.\d ms\b"), "T ms"),
     (re.compile(r"/\S*/pytest-\S*"), "PATH"),
     (re.compile(r"\s+"), " "),
 )
