@@ -55,10 +55,13 @@ class Result(NamedTuple):
 
 
 def own_command() -> list[str]:
-    """Give the command line that starts this program, without its arguments."""
+    """Give the command line that starts this program, without its arguments.
+
+    The interpreter, its options and the script; the single file has none of them, and names itself.
+    """
+    itself = sys.executable or machine.own_program()
     words = list(sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1])
-    words[0] = sys.executable or machine.own_program() or words[0]
-    return words
+    return [itself or words[0], *words[1:]] if words else [itself]
 
 
 def prove(mode: str) -> Result:
@@ -121,7 +124,7 @@ def _kill_and_see(mode: str, launcher: int, most: int, every: int, said: int) ->
     if len(tree) < len(kinds):
         if line := _last_line(said):
             return Result(refusal=line)
-        return Result(failure=f"the tree did not stand within {START_TIME:g}s ({len(tree)} of {len(kinds)})")
+        return Result(failure=f"the tree did not come to stand ({len(tree)} of {len(kinds)})")
     killed = time.monotonic()
     os.kill(launcher, signals.SIGKILL)
     until = killed + GRACE + END_TIME
@@ -151,10 +154,10 @@ def _be_launcher(mode: str, inherited: tuple[int, ...], said: int, closed: tuple
 
 
 def _become_pdwrap(mode: str, inherited: tuple[int, ...], said: int) -> "NoReturn":
-    ours = own_command()
     options = [f"--{mode}", "--grace", f"{GRACE:g}", "--interval", f"{INTERVAL:g}"]
-    backend = [*ours, "--doctor", proof_tree.WORD, mode, *map(str, inherited)]
     env = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    ours = own_command()
+    backend = [*ours, "--doctor", proof_tree.WORD, mode, *map(str, inherited)]
     try:
         os.setpgid(0, 0)  # as LocalAI does; exec mode finds what has forked itself away by the group that it is in
         for descriptor in (1, 2):

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pdwrap.cli import guarantees
+from pdwrap.cli.proof import own_command
 from pdwrap.cli.proof_tree import KILLED, KINDS
 from tests.harness import CLOSED, PYTHON, ROOT, Outcome, Running, clean_environment, denied, pause_for, reap_all, run
 
@@ -230,6 +231,23 @@ def test_no_interpreter_has_a_name() -> None:
     """As in the single file: without `sys.executable` it starts itself by what the kernel says that it is."""
     report = examined(broken("sys.executable = ''"), 0)
     assert all(found["proof"]["processes"] == len(KINDS) for found in report["modes"].values())
+
+
+@pytest.mark.parametrize(
+    ("executable", "argv", "orig_argv", "wanted"),
+    [
+        ("/v/python", ["x", "--doctor"], ["python", "-I", "x", "--doctor"], ["/v/python", "-I", "x"]),
+        ("/v/python", ["-m", "--doctor", "-q"], ["p", "-m", "pdwrap", "--doctor", "-q"], ["/v/python", "-m", "pdwrap"]),
+        ("/opt/pdwrap-linux", [""], [], ["/opt/pdwrap-linux"]),
+    ],
+)
+def test_how_it_starts_itself(
+    monkeypatch: pytest.MonkeyPatch, executable: str, argv: list[str], orig_argv: list[str], wanted: list[str]
+) -> None:
+    """By the interpreter's path and all that stood before its own arguments; the single file has nothing of these."""
+    for name, value in (("executable", executable), ("argv", argv), ("orig_argv", orig_argv)):
+        monkeypatch.setattr(sys, name, value)
+    assert own_command() == wanted
 
 
 def test_killed_meanwhile(pdwrap: list[str]) -> None:
