@@ -35,6 +35,14 @@ Examples:
 Exit status: 0 all of them are as wanted, 1 one is not (a line says which and why), 2 bad usage.
 """
 FINE, NOT_ALL, USAGE = 0, 1, 2
+#: The options: how each is typed, by which name its value goes where that is another, and what it does. The manual page
+#: is made from them.
+FLAGS = (
+    (("--check",), "Only tell which are wrapped."),
+    (("--unwrap",), "Put back what was there."),
+    (("--follow", "stay"), "Stay, and wrap what appears or is replaced, at once."),
+    (("--shared",), "Also where others than the owner and root can write."),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,12 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "pdwrap-localai",
         params=[
             click.Argument(["paths"], nargs=-1, type=click.UNPROCESSED, metavar="[PATH]..."),
-            click.Option(["--check"], is_flag=True, help="Only tell which are wrapped."),
-            click.Option(["--unwrap"], is_flag=True, help="Put back what was there."),
-            click.Option(
-                ["--follow", "stay"], is_flag=True, help="Stay, and wrap what appears or is replaced, at once."
-            ),
-            click.Option(["--shared"], is_flag=True, help="Also where others than the owner and root can write."),
+            *(click.Option(list(names), is_flag=True, help=about) for names, about in FLAGS),
         ],
         help=HELP,
         options_metavar="[--check | --unwrap | --follow]",

@@ -1,7 +1,7 @@
 """The manual page pdwrap(1): its options, variables and statuses are those of the code, the rest stands here.
 
 scripts/manual            print it
-scripts/manual --write    put it into share/pdwrap.1
+scripts/manual --write    put it into share/pdwrap.1, and pdwrap-localai(1) into share/pdwrap-localai.1
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pdwrap.option import Option
 
 DATE = "November 25, 2026"
 WIDTH = 78
-FILE = Path(__file__).resolve().parents[2] / "share" / "pdwrap.1"
+FILE: Path = Path(__file__).resolve().parents[2] / "share" / "pdwrap.1"
 
 PAGE = r"""
 .\" Made by scripts/manual from the table of options: do not edit.
@@ -162,6 +162,7 @@ A process in uninterruptible sleep, or of another user, cannot be killed; it is 
 SIGPIPE and SIGXFSZ are at their default in the backend.
 Linux alone.
 .Sh SEE ALSO
+.Xr pdwrap-localai 1 ,
 .Xr setpriv 1 ,
 .Xr timeout 1 ,
 .Xr pidfd_open 2 ,
@@ -239,7 +240,10 @@ def page() -> str:
 
 
 if __name__ == "__main__":
+    from tests.docs import manual_localai
+
     if sys.argv[1:] == ["--write"]:
         FILE.write_text(page(), encoding="utf-8")
+        manual_localai.FILE.write_text(manual_localai.page(), encoding="utf-8")
     else:
         sys.stdout.write(page())

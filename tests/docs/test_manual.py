@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 from pdwrap.options import OPTIONS
 from tests.harness import clean_environment
@@ -10,9 +11,9 @@ from tests.harness import clean_environment
 from . import manual, spoken
 
 
-def rendered() -> str:
+def rendered(file: Path = manual.FILE) -> str:
     """The page as a person reads it, in a wide window."""
-    command = ["mandoc", "-T", "ascii", "-O", "width=200", str(manual.FILE)]
+    command = ["mandoc", "-T", "ascii", "-O", "width=200", str(file)]
     shown = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=True).stdout
     while "\b" in shown:  # overstruck: bold and underlined
         at = shown.index("\b")
