@@ -33,7 +33,8 @@ class Limits:
                 f"--nproc={value}",
             ]
         if name in ("nofile", "fsize"):
-            return ["prlimit", f"--{name}={value}"]
+            # The actors may raise that of file sizes again: they have to write down what they see.
+            return ["prlimit", f"--{name}={value}" + (":" if name == "fsize" else "")]
         return self._cgroup(name, value)
 
     def _cgroup(self, name: str, value: int) -> list[str] | None:

@@ -85,6 +85,11 @@ def count(spec: str) -> int:
     return 1 + spec.count("(") + spec.count(",")
 
 
+def letters(spec: str) -> list[str]:
+    """List what each node of a tree is."""
+    return spec.replace(")", "").replace("(", ",").split(",")
+
+
 def above(spec: str, node: int) -> list[int]:
     """List the nodes above one of a tree, as actors.c numbers them: each before what is below it."""
     line, here = [], 0

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import errno
 import json
+import math
 import shlex
 import sys
 import time
@@ -44,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--share", type=int, default=1, metavar="N", help="one of N points (default: each)")
     made.add_argument("--seed", default="1", help="which ones (default 1)")
+    made.add_argument("--seconds", type=float, metavar="N", help="in any order, and no longer than that")
     made.add_argument("--point", metavar="P", help="this one alone, as a failure says")
     made.add_argument("--times", type=int, default=1, metavar="N", help="that one so many times (default 1)")
     made.add_argument("--jobs", type=int, default=4, help="workers (default 4)")
@@ -85,7 +87,7 @@ def of_localai(options: argparse.Namespace, command: list[str], beside: Beside) 
 
 def chosen(options: argparse.Namespace, found: list[Point]) -> list[Point]:
     """Give the share of them that is wanted."""
-    if options.share == 1:
+    if options.share == 1 and options.seconds is None:
         return found
     return Random(options.seed).sample(found, len(found) // options.share)  # noqa: S311 - no secrets
 
@@ -194,7 +196,10 @@ def strike(one: Point, options: argparse.Namespace, command: list[str], beside: 
 
 def share(work: list[Point], options: argparse.Namespace, command: list[str], beside: Beside) -> Iterator[Result]:
     """Strike one worker's points."""
+    end = math.inf if options.seconds is None else time.monotonic() + options.seconds
     for each in work:
+        if time.monotonic() >= end:
+            return
         result = strike(each, options, command, beside)
         if options.point is None and is_bad(options, each, result):
             result["again"] = again(lambda: is_bad(options, each, strike(each, options, command, beside)))  # noqa: B023

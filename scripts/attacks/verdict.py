@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from .plan import EXEC, FORK, Plan, above
+from .plan import EXEC, FORK, Plan, above, letters
 from .scene import Scene, describe, state
 
 LIMIT = 10.0
@@ -33,28 +33,45 @@ def excused(scene: Scene, plan: Plan, mode: str, wrong: list[str]) -> str:
     """Say why the survivors of this plan are a limit that the documentation names, or nothing."""
     if scene.struck_alone and not scene.account.nodes and any(act.signal == signal.SIGSTOP for act in plan.acts):
         return "stopped before pdwrap has started anything"
-    if mode == EXEC and any(
-        act.signal in ENDS
-        and act.target in ("wrapper", "wrapper-group", "launcher-group", "backend", "backend-group", "node")
-        for act in plan.acts
-    ):
+    if mode == EXEC and all(outlives_one_that_we_ended(scene, plan, each) for each in wrong):
         return "exec mode: what outlives a backend that ends first"
     if mode == EXEC and all(was_hung_up_above(scene, plan, each) for each in wrong):
         return "exec mode: below one that the kernel's hang-up ended at the launcher's death"
     return ""
 
 
+def node_of(scene: Scene, plan: Plan, wrong: str) -> int:
+    """Give the node that a survivor is, or that has forked it; below 0 if it is none, or of pdwrap."""
+    pid = int(wrong.split()[1]) if wrong.startswith("left: ") else 0
+    forker = next((node for node, its in enumerate(letters(plan.tree)) if "f" in its), -1)
+    other = forker if "actors" in wrong or wrong.endswith("gone") else -1
+    return next((node for node, its in scene.account.nodes.items() if its == pid), other)
+
+
+def outlives_one_that_we_ended(scene: Scene, plan: Plan, wrong: str) -> bool:
+    """Tell whether this survivor is below a node that had ended, by our own act, before its launcher died."""
+    node = node_of(scene, plan, wrong)
+    if node < 0:
+        return not plan.ready and "actors" in wrong  # one that came to no account of its own
+    nodes = letters(plan.tree)
+    for act in plan.acts:
+        struck = {"node": [act.which], "backend": [0], "wrapper": [0], "supervisor": []}.get(act.target, range(node))
+        if act.signal in ENDS and act.target != "launcher":
+            ended = {each for each in struck if act.signal in KILLS or "i" not in nodes[each]}
+            if not ended.isdisjoint(above(plan.tree, node)):
+                return True
+    return False
+
+
 def was_hung_up_above(scene: Scene, plan: Plan, wrong: str) -> bool:
-    """Tell whether this survivor is a node below one that got a hang-up which nobody has sent.
+    """Tell whether this survivor is below a node that got a hang-up which nobody has sent.
 
     The launcher's death orphans the group of the backend; the kernel hangs up such a group if a member of it is stopped
     or traced (setpgid(2)), before it tells anybody else of the death: who dies of it has children no longer.
     """
-    account = scene.account
-    pid = int(wrong.split()[1]) if wrong.startswith("left: ") else 0
-    node = next((node for node, its in account.nodes.items() if its == pid), None)
-    sent = any(act.signal == signal.SIGHUP for act in plan.acts)
-    return node is not None and not sent and any(account.heard[each, signal.SIGHUP] for each in above(plan.tree, node))
+    line = above(plan.tree, node_of(scene, plan, wrong))
+    sent = any(act.signal == signal.SIGHUP and act.target != "launcher" for act in plan.acts)
+    return not sent and any(scene.account.heard[each, signal.SIGHUP] for each in line)
 
 
 def while_the_launcher_lives(scene: Scene, plan: Plan, mode: str) -> list[str]:

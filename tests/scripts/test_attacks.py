@@ -11,7 +11,7 @@ import pytest
 from attacks.account import Account
 from attacks.again import MOST_ONCE, Again, again, fails
 from attacks.build import program
-from attacks.plan import above, count
+from attacks.plan import above, count, letters
 
 from tests.harness import reap_all, wait_until
 
@@ -34,7 +34,8 @@ def test_who_is_above_whom_is_counted_as_the_actors_count(tmp_path: Path) -> Non
             backend.kill()
     reap_all()
     assert seen == {node: nodes[above(TREE, node)[-1]] for node in seen}
-    assert above(TREE, 0) == []
+    assert letters(TREE) == ["", "", "gi", "gi", "i", "s", "g", "", "i", ""]
+    assert above(TREE, 0) == above(TREE, -1) == []
     assert above(TREE, 7) == [0, 4, 5]
 
 
