@@ -42,7 +42,7 @@ def read(folder: Folder) -> "Known":
 
 
 def _parse(record: object) -> "Known":
-    if isinstance(record, list):  # of before: names alone
+    if isinstance(record, list) and all(isinstance(key, str) for key in record):  # of before: names alone
         record = dict.fromkeys(record)
     if not isinstance(record, dict):
         raise ValueError(FILE)  # noqa: TRY004 - as what cannot be read at all

@@ -100,7 +100,17 @@ def test_record_of_before(tmp_path: Path, tool: Wrap) -> None:
 
 
 @pytest.mark.parametrize(
-    "record", ["[1]", '["a\\u0000b"]', "[" * 100_000, '["\\ud800"]', '{"one": [1]}', "\xff", "x" * (1 << 20)]
+    "record",
+    [
+        "[1]",
+        '[{"name": 7}, "x"]',
+        '["a\\u0000b"]',
+        "[" * 100_000,
+        '["\\ud800"]',
+        '{"one": [1]}',
+        "\xff",
+        "x" * (1 << 20),
+    ],
 )
 def test_damaged_record(tmp_path: Path, tool: Wrap, record: str) -> None:
     """A damaged record has a line, and keeps nothing from being wrapped; it is whole afterwards."""
