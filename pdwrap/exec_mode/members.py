@@ -207,6 +207,8 @@ class Members:
 
     def _open_in(self, led: "set[int]", pid: int, *, stopping: bool) -> Member | None:
         """Hold `pid` if it is a younger one of a group or session in `led`. Quickly: it may be gone in a moment."""
+        if led.isdisjoint(_groups(pid)):  # asked first: of each process that there is, and that costs a fifteenth
+            return None
         seen = procfs.stat(pid)
         if not seen or seen.started < self._since or not seen.alive or led.isdisjoint((seen.group, seen.session)):
             return None
@@ -216,11 +218,8 @@ class Members:
         return member
 
     def _note_leader(self, member: Member) -> None:
-        try:
-            if member.pid in (os.getpgid(member.pid), os.getsid(member.pid)) and member.alive():
-                self._led[member.pid] = member.started
-        except OSError:
-            pass
+        if member.pid in _groups(member.pid) and member.alive():
+            self._led[member.pid] = member.started
 
     def forget_free_numbers(self) -> None:
         """Forget the numbers of groups and sessions that nobody is in any more: they may be given to others (N3).
@@ -229,7 +228,7 @@ class Members:
         """
         free = {number for number in self._led if procfs.stat(number) is None and not _is_group(number)}
         if free:
-            free -= {seen.session for pid in procfs.all_processes() if (seen := procfs.stat(pid)) is not None}
+            free -= {number for pid in procfs.all_processes() for number in _groups(pid)}
         for number in free:
             del self._led[number]
 
@@ -257,6 +256,14 @@ def _ask(member: Member, number: int, note: "Note") -> None:
 def _most_descriptors() -> int:
     """Give how many descriptors are for members (RLIMIT_NOFILE); below 0: as many as you like."""
     return os.sysconf("SC_OPEN_MAX") - SPARE
+
+
+def _groups(pid: int) -> tuple[int, ...]:
+    """Give the numbers of a process's group and session; none if there is no such process."""
+    try:
+        return os.getpgid(pid), os.getsid(pid)
+    except OSError:
+        return ()
 
 
 def _is_group(number: int) -> bool:

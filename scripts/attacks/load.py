@@ -108,8 +108,9 @@ def backends(options: argparse.Namespace, command: list[str]) -> Iterator[tuple[
     time.sleep(SETTLE)
     there = below(os.getpid()) - {pid}
     ours = [each for each in there if not is_actor(each)]
-    yield "processes", len(ours) / count
+    ours = [each for each in ours if os.path.exists(f"/proc/{each}")]  # a helper of the start has ended
     shares, private = memory(ours)
+    yield "processes", len(ours) / count
     yield "pss", shares / 1024 / count
     yield "private", private / 1024 / count
     first = switches(ours)
