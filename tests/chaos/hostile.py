@@ -94,10 +94,13 @@ def seize(targets: list[int]) -> None:
 
 
 def breed(targets: list[int]) -> None:
-    """Fork faster than anybody can look: some chains of processes, none of which lives for long."""
+    """Fork faster than anybody can look: some chains of processes, none of which lives for long. A session for each."""
     for _ in range(CHAINS):
         if os.fork() == 0:
             os.setsid()
+            if os.fork():
+                os._exit(0)
+            say("chain", os.getsid(0))
             end = time.monotonic() + LIFETIME / 10
             while time.monotonic() < end:
                 if os.fork():

@@ -5,6 +5,7 @@ Each has a helper in a session of its own, which must go too.
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests.harness import HERE, PYTHON, Process, Started, Starter, role
 
+CHAINS = 4
 HOSTILE = HERE.parent / "chaos" / "hostile.py"
 SHORT = {"PDWRAP_GRACE": "0.2s"}
 both = pytest.mark.modes("fork", "exec")
@@ -142,6 +144,20 @@ def test_traces_a_supervisor(hostile: Hostile, which: int) -> None:
     tree = hostile("seize")
     hostile.act(tree, tree.supervisors[which])
     tree.launcher.kill()
+    tree.assert_gone()
+
+
+@pytest.mark.limit
+@pytest.mark.modes("exec")
+def test_breeds_in_exec_mode(hostile: Hostile) -> None:
+    """Exec mode: each of a chain has detached itself by the time that anybody looks; they stay, and are beside it."""
+    tree = hostile("breed")
+    hostile.act(tree, done=False)
+    chains = [int(tree.voice.next("chain")[0]) for _ in range(CHAINS)]
+    tree.launcher.kill()
+    assert tree.backend.is_dead()
+    for session in chains:
+        os.killpg(session, signal.SIGKILL)  # raises where nobody is left of it
     tree.assert_gone()
 
 
