@@ -44,6 +44,13 @@ def pytest_configure() -> None:
             os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 255)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts pdwrap as a program: `-m program` is the suite of the one file (scripts/test --standalone)."""
+    for item in items:
+        if isinstance(item, pytest.Function) and {"pdwrap", "installed"} & set(item.fixturenames):
+            item.add_marker(pytest.mark.program)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def subreaper() -> None:
     """Orphans fall to the test process."""

@@ -6,15 +6,22 @@ Nothing of it is left behind if it dies but a folder below build/: the file is p
 from __future__ import annotations
 
 import argparse
+import ast
 import hashlib
 import marshal
 import os
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modules import Sources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import CodeType
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -38,8 +45,8 @@ INITS: dict[str, str | None] = {
 }
 #: Where Debian keeps the licences of what it brings.
 DOCUMENTS = Path("/usr/share/doc")
-#: On every way to a backend, in the order in which they are asked for: what is in front is found first.
-FIRST = ("encodings", "encodings.aliases", "encodings.utf_8", "pdwrap", "pdwrap.entry")
+#: Needed on every way to a backend: found first.
+FIRST = ("encodings", "encodings.utf_8", "_pdwrap_start")
 PSUTIL_MACROS = (
     *("-DPSUTIL_POSIX=1", "-DPSUTIL_LINUX=1", "-DPSUTIL_SIZEOF_PID_T=4", "-DPy_LIMITED_API=0x03060000"),
     *("-Ddlopen=one_file_dlopen", "-Ddlsym=one_file_dlsym"),
@@ -112,15 +119,12 @@ def run(*command: str, cwd: Path | None = None) -> None:
 def freeze(found: dict[str, tuple[Path, bool]], build: Path) -> None:
     """Write the modules' code as bytes, and the table that Python looks them up in."""
     rows, codes, at = [], [], 0
-    names = [name for name in FIRST if name in found] + [name for name in found if name not in FIRST]
-    for name in names:
-        path, is_package = found[name]
-        inside = name.replace(".", "/") + ("/__init__.py" if is_package else ".py")
-        code = marshal.dumps(compile(path.read_bytes(), inside, "exec", dont_inherit=True, optimize=2))
-        code = marshal.dumps(marshal.loads(code))  # noqa: S302 - our own: read anew, it is written alike each time
-        rows.append(f'    {{"{name}", frozen_bytes + {at}, {len(code)}, {int(is_package)}, NULL}},')
-        codes.append(code)
-        at += len(code)
+    for name, is_package, code in (*groups(), *alone(found)):
+        # Read anew it is written alike each time, however often the compiler held what is in it.
+        data = marshal.dumps(marshal.loads(marshal.dumps(code)))  # noqa: S302 - our own
+        rows.append(f'    {{"{name}", frozen_bytes + {at}, {len(data)}, {int(is_package)}, NULL}},')
+        codes.append(data)
+        at += len(data)
     (build / "frozen.bin").write_bytes(b"".join(codes))
     (build / "frozen.S").write_text(
         '    .section .rodata\n    .balign 64\n    .global frozen_bytes\nfrozen_bytes:\n    .incbin "frozen.bin"\n'
@@ -131,6 +135,34 @@ def freeze(found: dict[str, tuple[Path, bool]], build: Path) -> None:
     head = '#include "one_file.h"\n\nextern const unsigned char frozen_bytes[];\n'
     table = "const struct _frozen one_file_frozen[] = {\n" + "\n".join(rows) + "\n};\n"
     (build / "frozen.c").write_text(head + table, encoding="ascii")
+
+
+def alone(found: dict[str, tuple[Path, bool]]) -> Iterator[tuple[str, bool, CodeType]]:
+    """Give each module's code, what is always needed first."""
+    for name in sorted(found, key=lambda name: (name not in FIRST, name)):
+        path, is_package = found[name]
+        inside = name.replace(".", "/") + ("/__init__.py" if is_package else ".py")
+        yield name, is_package, compile(path.read_bytes(), inside, "exec", dont_inherit=True, optimize=2)
+
+
+def groups() -> Iterator[tuple[str, bool, CodeType]]:
+    """Give the groups of scripts/straight.d: each a code object whose constant is the modules' names and codes."""
+    straight = runpy.run_path(str(ROOT / "scripts" / "straight.d" / "straight.py"))
+    package = straight["path_of"](straight["PACKAGE"])
+    common = {straight["PACKAGE"]: straight["stripped"](ast.parse(package.read_text(encoding="utf-8")))}
+    for trigger, beginnings in straight["GROUPS"].items():
+        seen = dict(common)
+        for beginning in beginnings:
+            straight["in_order"](beginning, seen)
+        made = []
+        for name, tree in seen.items():
+            if trigger == straight["PACKAGE"] or name not in common:
+                path = straight["path_of"](name)
+                code = compile(tree, str(path.relative_to(ROOT)), "exec", dont_inherit=True, optimize=2)
+                made.append((name, path.name == "__init__.py", code))
+        yield f"_group {trigger}", False, compile("", trigger, "exec").replace(co_consts=(tuple(made),))
+        if trigger == straight["PACKAGE"]:
+            common = seen
 
 
 def inittab() -> str:

@@ -155,6 +155,7 @@ main(int argc, char **argv)
     configured(argc > 0 ? argv[0] : "pdwrap");
     PyObject *module = NULL, *arguments = NULL, *result = NULL;
     if (ready_for_signals(&mask) == 0 && (arguments = words(argc, argv)) != NULL &&
+        (module = PyImport_ImportModule("_pdwrap_start")) != NULL &&
         (module = PyImport_ImportModule("pdwrap.entry")) != NULL) {
         result = PyObject_CallMethod(module, "main", "O", arguments);
     }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 #: Where it begins: the rest of `encodings` is for what nobody types here.
 ROOTS = (
     "encodings",
+    "_pdwrap_start",
     "encodings.aliases",
     "encodings.utf_8",
     "encodings.ascii",

@@ -16,6 +16,8 @@ from .processes import Process
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+ONE_FILE = os.environ.get("PDWRAP_TEST_FORM") == "one-file"
+"""What is tested is the file of scripts/build-standalone, which `PDWRAP_TEST_COMMAND` names."""
 """The checkout."""
 CLOSED = -1
 """As a descriptor's source: the program finds it closed."""
