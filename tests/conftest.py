@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import ATTACHED, DETACHED, ROOT, Starter, kill_what_is_left, reap_all
+from tests.harness import ATTACHED, DETACHED, ONE_FILE, ROOT, Starter, kill_what_is_left, reap_all
 from tests.harness.faulty import Faulty
 from tests.harness.freezer import Freezer, mounted_freezer
 from tests.harness.processes import become_subreaper
@@ -20,6 +20,8 @@ from tests.harness.scripts import Scripts
 
 collect_ignore = [] if os.environ.get("PDWRAP_TEST_FIELD") else ["field"]
 """`./scripts/test --field` installs what those need."""
+collect_ignore += [] if ONE_FILE else ["standalone"]
+"""`./scripts/test` builds the one file for them, and for `--standalone`."""
 
 
 def _default_signals() -> None:

@@ -3,13 +3,13 @@
 import os
 import subprocess
 import sys
-import sysconfig
 
 import pdwrap
-from pdwrap.localai.errors import Trouble
+from pdwrap.localai.errors import Trouble, shown
 
 #: pdwrap starts in some 15 ms.
 _PATIENCE = 60
+LOCALAI = "pdwrap-localai"
 
 
 def find() -> list[str]:
@@ -21,6 +21,10 @@ def find() -> list[str]:
         Trouble: none does.
 
     """
+    if "_pdwrap" in sys.builtin_module_names:
+        return _one_file(sys.executable)
+    import sysconfig  # looks for what lies beside the interpreter
+
     beside = os.path.join(os.path.dirname(sys.executable), "pdwrap")
     installed = os.path.join(sysconfig.get_path("scripts"), "pdwrap")
     user = os.path.join(sysconfig.get_path("scripts", "posix_user"), "pdwrap")
@@ -32,6 +36,34 @@ def find() -> list[str]:
             if _works(command):
                 return command
     raise Trouble("no pdwrap starts by an absolute path with an empty environment: install it (README, Install)")
+
+
+def _one_file(called: str) -> list[str]:
+    """Find it by the path that the one file was called by, as it stands: what a link leads to may be replaced.
+
+    By the name pdwrap-localai it is that command; then what lies beside it.
+
+    Raises:
+        Trouble: that starts nothing, or will not for long.
+
+    """
+    folder, name = os.path.split(called)
+    found = [called]
+    if name == LOCALAI:
+        found = [os.path.join(folder, "pdwrap")]
+        try:
+            target = os.readlink(called)
+        except OSError:  # no link
+            target = ""
+        if target and os.path.basename(target) == target != LOCALAI:
+            found.append(os.path.join(folder, target))
+    for path in found:
+        if not path.startswith(("/proc/", "/dev/")) and _works([path]):
+            return [path]
+    raise Trouble(
+        f"{' or '.join(map(shown, found))} is not this pdwrap, or does not start with an empty environment: "
+        f"keep the file where it is, call it as: pdwrap localai, or put a link to it beside {LOCALAI}, named pdwrap"
+    )
 
 
 def _works(command: list[str]) -> bool:
