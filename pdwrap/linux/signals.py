@@ -7,7 +7,7 @@ it, has all that is needed; where it is missing, `signal` serves as well.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as api
-    from collections.abc import Iterable
+    from collections.abc import Collection
 else:
     try:
         import _signal as api
@@ -50,7 +50,7 @@ _RTMAX = int(getattr(api, "SIGRTMAX", 0))
 QUEUED = frozenset(number for number in ALL if _RTMIN and number >= _RTMIN)
 
 
-def wait(numbers: "Iterable[int]", seconds: float | None) -> "api.struct_siginfo | None":
+def wait(numbers: "Collection[int]", seconds: float | None) -> "api.struct_siginfo | None":
     """Take one of the pending signals `numbers`, or wait for one (sigtimedwait(2)). They are blocked.
 
     Args:
@@ -61,7 +61,12 @@ def wait(numbers: "Iterable[int]", seconds: float | None) -> "api.struct_siginfo
         What the kernel says of it, who sent it included; None where there was none.
 
     """
-    return api.sigwaitinfo(numbers) if seconds is None else api.sigtimedwait(numbers, seconds)
+    if seconds is None:
+        return api.sigwaitinfo(numbers)
+    info = api.sigtimedwait(numbers, seconds)
+    # Stopped, and continued when the time is over: CPython then gives what lay in that memory (Modules/signalmodule.c
+    # leaves its loop at a deadline that has passed, without an error).
+    return info if info is None or info.si_signo in numbers else None
 
 
 def name(number: int) -> str:

@@ -122,3 +122,22 @@ def test_signals_that_libc_keeps_for_itself(pdwrap: list[str], number: int) -> N
     """T3: death by a signal that nobody can set an action for is mirrored like any other."""
     done = run([*pdwrap, "--", "sh", "-c", f"kill -{number} $$"])
     assert done.raw == number
+
+
+@pytest.mark.parametrize("watch", [{}, {"PDWRAP_WATCH": "poll", "PDWRAP_INTERVAL": "1ms"}], ids=["auto", "poll"])
+def test_outer_stopped_and_continued(start: Starter, watch: dict[str, str]) -> None:
+    """N1, T2: the outer is stopped until its next look is overdue: it goes on, and ends nothing.
+
+    CPython's sigtimedwait gives garbage then; taken for a signal it was an internal error, or sent to the backend.
+    """
+    tree = start("reporter", *FAMILY, env={**SHORT, **watch})
+    for _ in range(8):
+        tree.wrapper.signal(signal.SIGSTOP)
+        tree.wrapper.wait_stopped()
+        tree.wrapper.signal(signal.SIGCONT)
+        tree.order(f"signal {signal.SIGUSR1}")
+        tree.got(signal.SIGUSR1)
+    tree.launcher.kill()
+    tree.assert_gone()
+    assert tree.stderr.count("\n") <= 2
+    assert set(tree.signals()) <= {signal.SIGUSR1, signal.SIGTERM, signal.SIGCONT}
