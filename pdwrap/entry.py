@@ -27,8 +27,10 @@ def main(arguments: "list[str]") -> "NoReturn":
             settings, command = options.read(os.environ), arguments
         else:
             given, command = _split(arguments)
+            if "list" in given.get("report", ()):
+                command = _take_options(given, command)
             settings = options.read(os.environ, given)
-        if settings.report:
+        if settings.report or settings.orphans:
             _show(settings, command, first_parent)
         _run(settings, command, first_parent)
     except Refusal as refusal:
@@ -64,11 +66,30 @@ def _split(arguments: "list[str]") -> "tuple[dict[str, list[str]], list[str]]":
     return click_parser.split(arguments)
 
 
+def _take_options(given: "dict[str, list[str]]", words: "list[str]") -> "list[str]":
+    """Take the options out of the words behind `--list`: there is no command that they could be meant for."""
+    names = []
+    while words:
+        names.append(words[0])
+        if not words[1:]:
+            break
+        more, words = _split(["--list", *words[1:]])
+        for setting, texts in more.items():
+            given.setdefault(setting, []).extend(texts)
+    return names
+
+
 def _show(settings: options.Settings, words: "list[str]", first_parent: int) -> "NoReturn":
     """Show what was asked for in place of a command."""
-    from pdwrap.cli import doctor
+    if settings.orphans and settings.report != "list":
+        raise Refusal("--orphans means nothing without --list")
+    if settings.report == "doctor":
+        from pdwrap.cli import doctor
 
-    doctor.run(settings, words, first_parent)
+        doctor.run(settings, words, first_parent)
+    from pdwrap.cli import list_command
+
+    list_command.run(settings, words)
 
 
 def _hint(arguments: "list[str]", refusal: str) -> str:

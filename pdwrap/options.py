@@ -198,9 +198,19 @@ class Settings:
     #: What is shown in place of running a command; empty runs one.
     report = Option(
         "",
-        (one_of("doctor"), "--doctor"),
+        (one_of("doctor", "list"), "--doctor or --list"),
         group=INSTEAD,
-        flags=((("--doctor",), "doctor", "try what this machine offers, and prove it"),),
+        flags=(
+            (("--doctor",), "doctor", "try what this machine offers, and prove it"),
+            (("--list",), "list", "what is under pdwrap; a PID or NAME: is it?"),
+        ),
+    )
+    #: With `list`: what has lost its launcher.
+    orphans = Option(
+        "",
+        (one_of("orphans"), "--orphans"),
+        group=INSTEAD,
+        flags=((("--orphans",), "orphans", "with --list: what is left, and holds a port"),),
     )
 
 

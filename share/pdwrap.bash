@@ -73,7 +73,7 @@ _pdwrap() {
         # Behind the command: what is completed for that one, where bash-completion knows how; else files.
         declare -F _command_offset >/dev/null && _command_offset "$at"
     elif [[ $cur == -* && ${COMP_WORDS[COMP_CWORD - 1]} != -- ]]; then
-        _pdwrap_among --fork --exec -p --parent --lifeline --watch -i --interval -s --signal -g -k --grace --stop-grace --leftovers --rewrite --success --name --log-file --log -q --quiet -v --verbose --doctor --completion --version -h --help
+        _pdwrap_among --fork --exec -p --parent --lifeline --watch -i --interval -s --signal -g -k --grace --stop-grace --leftovers --rewrite --success --name --log-file --log -q --quiet -v --verbose --doctor --list --orphans --completion --version -h --help
     else
         mapfile -t COMPREPLY < <(compgen -c -- "$cur" | sort -u)
     fi

@@ -52,6 +52,8 @@ complete -c pdwrap -n 'not __pdwrap_command' -l log -d 'their form (text)' -x -a
 complete -c pdwrap -n 'not __pdwrap_command' -s q -l quiet -d 'errors alone'
 complete -c pdwrap -n 'not __pdwrap_command' -s v -l verbose -d 'say what is watched, too'
 complete -c pdwrap -n 'not __pdwrap_command' -l doctor -d 'try what this machine offers, and prove it'
+complete -c pdwrap -n 'not __pdwrap_command' -l list -d 'what is under pdwrap; a PID or NAME: is it?'
+complete -c pdwrap -n 'not __pdwrap_command' -l orphans -d 'with --list: what is left, and holds a port'
 complete -c pdwrap -n 'not __pdwrap_command' -l completion -d 'print the completion for a shell, and exit' -x -a 'bash zsh fish'
 complete -c pdwrap -n 'not __pdwrap_command' -l version -d 'say it, and exit'
 complete -c pdwrap -n 'not __pdwrap_command' -s h -l help -d 'show this, and exit'

@@ -35,6 +35,10 @@ PAGE = r"""
 .Nm
 .Fl \&-doctor
 .Op Ar options
+.Nm
+.Fl \&-list
+.Op Fl \&-orphans
+.Op Ar pid | name ...
 .Sh DESCRIPTION
 .Nm
 runs
@@ -119,10 +123,18 @@ Its own are:
 With
 .Fl \&-doctor :
 every promise holds.
+With
+.Fl \&-list :
+also where nothing is under
+.Nm .
 .It 1
 With
 .Fl \&-doctor :
 one does not; the report says what to do.
+With
+.Fl \&-list
+and a pid or name: one is not under
+.Nm .
 .It @OWN_FAILURE@
 .Nm
 failed, or declined; bad usage included.
@@ -148,6 +160,13 @@ Keep the pid that the launcher knows:
 Name whose death counts:
 .Pp
 .Dl pdwrap --parent local-ai \-\- ./run.sh
+.Pp
+See what is under
+.Nm ,
+and what has lost its launcher and holds a port:
+.Pp
+.Dl pdwrap --list
+.Dl pdwrap --list --orphans
 .Pp
 See whether all of it works on this machine, and whose death would count here:
 .Pp

@@ -28,6 +28,9 @@ MASKS = (
     (re.compile(r"\b\d+\.\d ms\b"), "T ms"),
     (re.compile(r"/\S*/pytest-\S*"), "PATH"),
     (re.compile(r"\s+"), " "),
+    (re.compile(r"^(\S+) \d+ (\S+) \d+ (fork|exec) (\S+) \S+ (\d+) \S+ "), r"\1 N \2 N \3 \4 AGE \5 SIZE "),  # --list
+    (re.compile(r"^(\S+) \d+ (\S+) \d+ \S+ (\d+) \S+ (\S+) kill \d+$"), r"\1 N \2 N AGE \3 SIZE \4 kill N"),
+    (re.compile(r"\bsince \S+Z; pdwrap: pid N, \d+"), "since T; pdwrap: pid N, N"),
 )
 
 

@@ -123,9 +123,10 @@ def statuses() -> set[int]:
     return {value for name, value in vars(exit_status).items() if name.isupper() and isinstance(value, int)}
 
 
-def keys() -> set[str]:
-    """The keys of the JSON lines."""
-    trees = [ast.parse((PACKAGE / name).read_text(encoding="utf-8")) for name in ("messages.py", "form.py")]
+def keys(*files: str) -> set[str]:
+    """The keys of the JSON objects that these modules make; by default those of the lines that tell of an ending."""
+    names = files or ("messages.py", "form.py")
+    trees = [ast.parse((PACKAGE / name).read_text(encoding="utf-8")) for name in names]
     dicts = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Dict)]
     return {
         key.value for node in dicts for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)

@@ -181,3 +181,12 @@ def test_keys_of_json() -> None:
     rows = [row for row in OPTIONS_PAGE.rows if len(row) == 3]
     assert rows
     assert {word for row in rows for word in row[1]} <= spoken.keys()
+
+
+def test_keys_of_the_list() -> None:
+    """The table of `pdwrap --list` has each key, and no other; each event, too."""
+    page = PAGES["docs/list.md"]
+    rows = [row for row in page.rows if len(row) == 3 and row[1]]
+    made = spoken.keys("cli/list_facts.py", "cli/list_command.py") - {"event"}
+    assert {word for row in rows for word in row[1]} == made
+    assert {word for row in rows for word in row[0]} == {"backend", "orphan", "process", "absent", "listed"}

@@ -20,7 +20,8 @@ BELOW: dict[str, set[str]] = {
     "": {"linux"},
     "fork_mode": {"", "linux"},
     "exec_mode": {"", "linux"},
-    "cli": {"", "linux"},
+    "processes": {"", "linux"},
+    "cli": {"", "linux", "processes"},
     "localai": {"", "linux", "cli", "exec_mode", "fork_mode"},
 }
 #: The modules at the root where the command begins: they alone go into the folders above the root.

@@ -1,0 +1,1 @@
+"""What runs on this machine: how pdwrap is known, and what is left of before."""
