@@ -291,7 +291,9 @@ def test_a_lost_sidecar(start: Starter, pdwrap: list[str]) -> None:
     """Whoever is lost is replaced, and the run stays one and whole."""
     tree = start("plain")
     for number in (0, 1, 0):
-        tree.sidecars[number].kill()
+        lost = tree.sidecars[number]
+        lost.kill()
+        assert lost.is_dead()
         pair = [process.pid for process in tree.sidecars]
         facts = listed(pdwrap, tree.backend.pid).backend
         assert (facts["pdwrap_pids"], facts["backend_pid"]) == (pair, tree.backend.pid)

@@ -171,7 +171,7 @@ def test_a_session_of_its_own_below_pid_1(root: None, scene: Scene, pdwrap: list
     assert facts["certain"] is False
     assert facts["adopted_by_pid"] in children(container)
     scene.end(int(str(facts["pid"])))
-    scene.end(container)
+    assert os.waitstatus_to_exitcode(os.waitpid(container, 0)[1]) == 0  # PID 1 ends when nobody is left
 
 
 def test_what_another_user_may_not_see_is_counted(root: None, scene: Scene) -> None:
