@@ -70,6 +70,10 @@ def _fcntl(descriptor: int, command: int, argument: int) -> int:
         OSError: refused.
 
     """
+    if "_pdwrap" in sys.builtin_module_names:  # the one file
+        import _pdwrap
+
+        return int(_pdwrap.fcntl(descriptor, command, argument))
     if sys.modules.get("_ctypes") is None or os.uname().machine not in GENERIC:
         import fcntl
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from .prepare import HERE, Tools
 from .processes import environment
 
+ONE_FILE, ONE_FILE_EXEC = "one file", "one file --exec"
 BARE, SETPRIV, PDWRAP, PDWRAP_EXEC = "bare exec", "setpriv", "pdwrap", "pdwrap --exec"
 #: By the variable, as an option would load click; what `env` itself costs, the baseline of its start has as well.
 EXEC_MODE = ("/usr/bin/env", "PDWRAP_MODE=exec")
@@ -46,6 +47,8 @@ def candidates(tools: Tools) -> list[Candidate]:
     return [
         Candidate(PDWRAP, (tools.pdwrap, "--")),
         Candidate(PDWRAP_EXEC, (*EXEC_MODE, tools.pdwrap, "--")),
+        Candidate(ONE_FILE, (tools.one_file, "--")),
+        Candidate(ONE_FILE_EXEC, (*EXEC_MODE, tools.one_file, "--")),
         Candidate(BARE, (), ends=False),
         Candidate(SETPRIV, ("setpriv", "--pdeathsig", "KILL")),
         Candidate("tini", ("tini", "-s", "-p", "SIGTERM", "--")),
@@ -60,7 +63,7 @@ def field(tools: Tools) -> Field:
     found = Field([], {})
     for candidate in candidates(tools):
         command = candidate.command("true")
-        if shutil.which(command[0]) is None:
+        if shutil.which(command[len(EXEC_MODE) if command[:2] == [*EXEC_MODE] else 0]) is None:
             found.left_out[candidate.name] = "not installed"
             continue
         trial = subprocess.run(

@@ -19,6 +19,7 @@ BUILD = ROOT / "build" / "bench"
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 OLDEST = (3, 10)
 DONE = "done"
+ONE_FILE = "pdwrap-one-file"
 A_DAY = 86400
 
 
@@ -32,6 +33,8 @@ class Tools(NamedTuple):
     python: str
     """The interpreter of the environment that pdwrap is installed in."""
     pdwrap: str
+    one_file: str
+    """scripts/build-standalone's; not there where that could not build it."""
     roles: tuple[str, ...]
     """Prefix of a role's command line (roles.c)."""
     compiled: bool
@@ -58,6 +61,9 @@ def sources() -> Iterator[Path]:
     """List all that the wheel is made of, and the roles."""
     yield from (ROOT / "pyproject.toml", ROOT / "scripts" / "pdwrap", HERE / "roles.c", Path(__file__))
     yield from sorted((ROOT / "scripts" / "straight.d").glob("*.py"))
+    yield from sorted(
+        path for path in (ROOT / "scripts" / "standalone").rglob("*") if path.suffix in (".py", ".c", ".txt")
+    )
     yield from sorted(
         path
         for path in (ROOT / "pdwrap").rglob("*")
@@ -106,9 +112,13 @@ def prepare() -> Tools:
                     shutil.rmtree(old.parent)
             print(f"bench: building and installing pdwrap with {python} ...", file=sys.stderr, flush=True)
             build(place, python)
+            try:
+                run(ROOT / "scripts" / "build-standalone", "--output", place / "bin" / ONE_FILE)
+            except NotReady as reason:
+                print(f"bench: no one file: {reason}", file=sys.stderr, flush=True)
             (place / DONE).touch()
         if compiler and not (roles_c := place / "bin" / "roles").exists():
             run(compiler, "-O2", "-o", roles_c, HERE / "roles.c")
     bin_ = place / "bin"
     roles = (str(bin_ / "roles"),) if compiler else (str(python), "-I", "-S", str(HERE / "roles.py"))
-    return Tools(str(bin_ / "python"), str(bin_ / "pdwrap"), roles, compiler is not None)
+    return Tools(str(bin_ / "python"), str(bin_ / "pdwrap"), str(bin_ / ONE_FILE), roles, compiler is not None)

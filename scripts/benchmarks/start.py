@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from .candidates import EXEC_MODE, PDWRAP, PDWRAP_EXEC, Candidate
+from .candidates import EXEC_MODE, ONE_FILE, ONE_FILE_EXEC, PDWRAP, PDWRAP_EXEC, Candidate
 from .prepare import Tools
 from .processes import GaveUp, start, sweep
 from .results import Column, Row, Section, interleave, milliseconds
@@ -63,7 +63,7 @@ def measure(tools: Tools, present: list[Candidate], samples: int) -> Section:
         )
     finally:
         sweep()
-    order = [BASELINE, PDWRAP, OWN_GROUP, WITH_OPTION, EXEC_BASELINE, PDWRAP_EXEC]
+    order = [BASELINE, PDWRAP, ONE_FILE, OWN_GROUP, WITH_OPTION, EXEC_BASELINE, PDWRAP_EXEC, ONE_FILE_EXEC]
     names = [name for name in order if name in taken] + [name for name in taken if name not in order]
     return Section(
         "start",

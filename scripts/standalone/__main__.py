@@ -142,7 +142,43 @@ def alone(found: dict[str, tuple[Path, bool]]) -> Iterator[tuple[str, bool, Code
     for name in sorted(found, key=lambda name: (name not in FIRST, name)):
         path, is_package = found[name]
         inside = name.replace(".", "/") + ("/__init__.py" if is_package else ".py")
-        yield name, is_package, compile(path.read_bytes(), inside, "exec", dont_inherit=True, optimize=2)
+        source: ast.Module = ast.parse(path.read_bytes())
+        if name in LIGHTER:
+            source = LIGHTER[name](source)
+        yield name, is_package, compile(source, inside, "exec", dont_inherit=True, optimize=2)
+
+
+def os_light(tree: ast.Module) -> ast.Module:
+    """Have `os` do without `_collections_abc` until somebody asks for what it has."""
+
+    class Later(ast.NodeTransformer):
+        def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom | None:
+            """At the top: the light one instead."""
+            if node.module == "_collections_abc":
+                wanted = [alias for alias in node.names if alias.name == "MutableMapping"]
+                return ast.ImportFrom("_mapping", wanted, 0) if wanted else None
+            return node
+
+        def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+            """Inside: the real ones, when they are asked for."""
+            used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+            names = [ast.alias(name) for name in ("Mapping", "_check_methods") if name in used]
+            if names:
+                node.body.insert(0, ast.ImportFrom("_collections_abc", names, 0))
+            return node
+
+    changed: ast.Module = Later().visit(tree)
+    return ast.fix_missing_locations(changed)
+
+
+def mappings(tree: ast.Module) -> ast.Module:
+    """Have the real MutableMapping know that os.environ is one."""
+    tree.body += ast.parse("import os\nMutableMapping.register(os._Environ)\n").body
+    return ast.fix_missing_locations(tree)
+
+
+#: Modules of the standard library that are changed on their way into the file.
+LIGHTER = {"os": os_light, "_collections_abc": mappings}
 
 
 def groups() -> Iterator[tuple[str, bool, CodeType]]:

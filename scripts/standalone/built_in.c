@@ -5,6 +5,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <structmember.h>
 #include <sys/inotify.h>
@@ -63,6 +64,17 @@ call_kernel(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 }
 
 static PyObject *
+call_fcntl(PyObject *self, PyObject *arguments)
+{
+    int descriptor, command;
+    long argument;
+    if (!PyArg_ParseTuple(arguments, "iil", &descriptor, &command, &argument)) {
+        return NULL;
+    }
+    return checked(fcntl(descriptor, command, argument));
+}
+
+static PyObject *
 watch_start(PyObject *self, PyObject *arguments)
 {
     int flags;
@@ -84,6 +96,7 @@ watch_add(PyObject *self, PyObject *arguments)
 static PyMethodDef CALLS[] = {
     {"prctl", call_prctl, METH_VARARGS, NULL},
     {"syscall", (PyCFunction)(void (*)(void))call_kernel, METH_FASTCALL, NULL},
+    {"fcntl", call_fcntl, METH_VARARGS, NULL},
     {"inotify_init1", watch_start, METH_VARARGS, NULL},
     {"inotify_add_watch", watch_add, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
