@@ -12,7 +12,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PATHS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+FIRST = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+PATHS = [*(ROOT / name for name in FIRST), *sorted((ROOT / "docs").glob("*.md"))]
 MARK = re.compile(r"<!-- (not run|needs): (.+?) -->\s*", re.DOTALL)
 
 

@@ -1,0 +1,1 @@
+"""The ways to install pdwrap, each into an empty environment, and away again."""
