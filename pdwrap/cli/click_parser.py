@@ -16,8 +16,8 @@ Run COMMAND so that it, and all it started, ends when who launched it dies:
   pdwrap -- ./server -m model.gguf        ends with whoever started it
   pdwrap --exec -- ./server               ... and keeps the pid
   pdwrap --parent local-ai -- ./run.sh    ends with the nearest local-ai above
+Defaults are in brackets. Variables: PDWRAP_MODE=exec, PDWRAP_GRACE=30s ...
 """
-EPILOG = "Defaults are in brackets. Variables: PDWRAP_MODE=exec, PDWRAP_GRACE=30s ..."
 FLAG = "__"  # in click's name of a flag, between the setting and the text that the flag stands for
 
 
@@ -104,7 +104,6 @@ def split(arguments: list[str]) -> tuple[dict[str, list[str]], list[str]]:
             click.Argument(["command"], nargs=-1, type=click.UNPROCESSED, metavar="COMMAND [ARG]..."),
         ],
         help=HELP,
-        epilog=EPILOG,
         callback=_collect,
         context_settings={
             "allow_interspersed_args": False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from pdwrap import __version__, options
 from pdwrap.cli import click_parser
 from pdwrap.exit_status import OWN_FAILURE, Refusal
 from pdwrap.options import OPTIONS, Settings
-from tests.harness import run
+from tests.harness import ROOT, run
 
 LOCALAI_WATCH = "LOCALAI_BACKEND_PARENT_WATCH"
 LOCALAI_INTERVAL = "LOCALAI_BACKEND_PARENT_WATCH_INTERVAL"
@@ -125,6 +126,19 @@ def test_defaults() -> None:
         "verbosity": 0,
         "watch": "auto",
     }
+
+
+def test_help_is_one_screen() -> None:
+    """What to type first, then the options: at most 40 lines of 80 columns, plain text at a terminal as elsewhere."""
+    shown = run([sys.executable, "-I", str(ROOT / "scripts" / "pdwrap"), "--help"]).stdout.decode()
+    lines = shown.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+    assert "\x1b" not in shown
+    assert shown.index("pdwrap -- ./server") < shown.index("--parent auto|PID|NAME")
+    for row in OPTIONS:
+        for word in (*row.words, *(word for flag in row.flags for word in flag[0])):
+            assert f"{word} " in shown or f"{word}," in shown
 
 
 def test_the_table_names_itself() -> None:
