@@ -14,7 +14,7 @@ from pdwrap.exit_status import Refusal
 
 NAME = "pdwrap"
 SINGLE_FILE = "pdwrap-linux-"
-LOCALAI = "localai"
+LOCALAI_WORD = "localai"
 INTERPRETERS = "python", "pypy"
 TAKING = "-W", "-X", "--check-hash-based-pycs"  # options of the interpreter whose text is a word of its own
 
@@ -25,7 +25,7 @@ SHOWS = "shows"
 def own_words(words: "tuple[str, ...]") -> "tuple[str, ...] | None":
     """Give what pdwrap was called with; None where this is another program, as `pdwrap localai` is."""
     own = _behind_program(words)
-    return None if own and own[0] == LOCALAI else own
+    return None if own and own[0] == LOCALAI_WORD else own
 
 
 def _behind_program(words: "tuple[str, ...]") -> "tuple[str, ...] | None":

@@ -10,7 +10,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface  # type: ignore[import-not-found,unused-ignore]
 
 
-class StraightWay(BuildHookInterface):  # type: ignore[misc,unused-ignore]
+class StraightWay(BuildHookInterface):  # type: ignore[misc,type-arg,unused-ignore]
     """Makes the files before the wheel, and takes them away again."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
