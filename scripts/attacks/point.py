@@ -95,9 +95,9 @@ def run(point: Point, mode: str, pdwrap: Sequence[str], beside: Beside) -> Struc
             end(scene, point.ending, tracer)
         wrong += before_death(scene, point, mode, early)
         send(scene.launcher, signal.SIGKILL)
-        plan = as_plan(point)
+        plan = as_plan(point, ready=not early)
         wrong += verdict.after_all(scene, plan, mode)
-        if wrong and point.action == "stop" and point.name == WRAPPER:
+        if wrong and all(each.startswith("left: ") for each in wrong):
             excuse = verdict.excused(scene, plan, mode, wrong)
         hit, said = tracer.hit, scene.said
         wrong += verdict.unseen(scene, wrong)
@@ -120,9 +120,9 @@ def end(scene: Scene, ending: str, tracer: Tracer) -> None:
         send(scene.launcher, signal.SIGKILL)
     else:
         send(account.wrapper if ending == "term" else account.nodes.get(0, 0), signal.SIGTERM)
-    scene.until(lambda: tracer.is_over or scene.account.status is not None or not scene.left(), verdict.LIMIT)
+    scene.until(lambda: tracer.is_over or scene.account.status is not None or scene.is_empty(), verdict.LIMIT)
     send(scene.launcher, signal.SIGKILL)
-    scene.until(lambda: tracer.is_over or not scene.left(), verdict.LIMIT)
+    scene.until(lambda: tracer.is_over or scene.is_empty(), verdict.LIMIT)
 
 
 def before_death(scene: Scene, point: Point, mode: str, early: bool) -> list[str]:  # noqa: FBT001 - one caller
@@ -145,7 +145,7 @@ def before_death(scene: Scene, point: Point, mode: str, early: bool) -> list[str
     return []
 
 
-def as_plan(point: Point) -> Plan:
+def as_plan(point: Point, *, ready: bool) -> Plan:
     """Say it in the words of `verdict`."""
     acts = (
         [Act(0, signal.SIGTERM, {"backend": "backend", "term": "wrapper"}[point.ending])]
@@ -153,4 +153,4 @@ def as_plan(point: Point) -> Plan:
         else []
     )
     acts += [Act(0, signal.SIGSTOP, "supervisor")] if point.action == "stop" else []
-    return Plan("points", KIND, TREE, NODES, "file", (), GRACE, None, ready=False, acts=tuple(acts))
+    return Plan("points", KIND, TREE, NODES, "file", (), GRACE, None, ready, acts=tuple(acts))

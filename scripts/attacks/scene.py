@@ -183,12 +183,12 @@ class Scene:
 
     def gone(self, seconds: float) -> list[int]:
         """Wait until all but strangers have ended: whoever has not."""
+        return [] if self.until(self.is_empty, seconds) else self.left()
 
-        def empty() -> bool:
-            # Twice: who gets a new parent between two looks at /proc is in neither of them.
-            return not self.left() and not self.left()
-
-        return [] if self.until(empty, seconds) else self.left()
+    def is_empty(self) -> bool:
+        """Tell whether all but strangers have ended."""
+        # Twice: who gets a new parent between two looks at /proc is in neither of them.
+        return not self.left() and not self.left()
 
     def close(self) -> list[int]:
         """End the strangers, and say what is left then: nothing, if `gone` was right. End that too."""

@@ -37,6 +37,8 @@ def excused(scene: Scene, plan: Plan, mode: str, wrong: list[str]) -> str:
         return "exec mode: what outlives a backend that ends first"
     if mode == EXEC and all(was_hung_up_above(scene, plan, each) for each in wrong):
         return "exec mode: below one that the kernel's hang-up ended at the launcher's death"
+    if mode == EXEC and all(left_in_the_last_instant(scene, plan, each) for each in wrong):
+        return "exec mode: what left the groups of a tree in the backend's last instant"
     return ""
 
 
@@ -61,6 +63,14 @@ def outlives_one_that_we_ended(scene: Scene, plan: Plan, wrong: str) -> bool:
             if not ended.isdisjoint(above(plan.tree, node)):
                 return True
     return False
+
+
+def left_in_the_last_instant(scene: Scene, plan: Plan, wrong: str) -> bool:
+    """Tell whether this survivor has left the groups of a tree that was asked while it was still growing."""
+    asked = scene.account.heard[0, signal.SIGTERM]
+    node = node_of(scene, plan, wrong)
+    those = {*above(plan.tree, node), node} - {0, -1}
+    return bool(asked) and not plan.ready and any(set(letters(plan.tree)[each]) & {"s", "g"} for each in those)
 
 
 def was_hung_up_above(scene: Scene, plan: Plan, wrong: str) -> bool:
