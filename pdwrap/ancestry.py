@@ -156,7 +156,7 @@ def _hold(settings: "Settings", pid: int) -> int | None:
 
 def _ask_for_hint() -> bool:
     try:
-        prctl.set_parent_death_signal(signals.SIGCHLD)
+        prctl.set_parent_death_signal(signals.SIGCONT)  # one that is stopped must see it, too (E4)
     except OSError:
         return False
     return True

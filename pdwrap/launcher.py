@@ -28,15 +28,17 @@ class Link:
 
     Attributes:
         name: its name when it was found.
+        threads: how many it had then; 0 where that cannot be told.
 
     """
 
-    __slots__ = ("_started", "descriptor", "name", "pid")
+    __slots__ = ("_started", "descriptor", "name", "pid", "threads")
 
     def __init__(self, pid: int, descriptor: int | None) -> None:
         seen = procfs.stat(pid) if pid else None
         self.pid = pid
         self.name = seen.name if seen else "?" if pid else ""
+        self.threads = seen.threads if seen else 0
         self._started = seen.started if seen else None
         self.descriptor = descriptor
 
@@ -61,7 +63,7 @@ class Launcher:
 
     Attributes:
         members: all whose death counts, nearest first. The last one is the launcher proper, it starts the others.
-        hinted: the kernel sends the outer supervisor SIGCHLD when our parent thread ends.
+        hinted: the kernel signals the outer supervisor when our parent thread ends (`prctl`).
         why_not: why nobody is watched, or nobody farther, for a person.
 
     """

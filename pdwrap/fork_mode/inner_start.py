@@ -135,7 +135,7 @@ def run_inner(
     """
     adopt_orphans()
     try:
-        prctl.set_parent_death_signal(signals.SIGCHLD)
+        prctl.set_parent_death_signal(signals.SIGCONT)  # one that is stopped must see it, too (E4)
     except OSError:
         pass  # one mechanism less: the command pipe tells the same
     actions = InnerActions(settings, launcher, outer, pipes.Writer(ends[1]), log, Tree())

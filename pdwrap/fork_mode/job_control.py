@@ -8,10 +8,12 @@ it. Nothing tells us of the foreground earlier: `fg` on a running job sends no S
 import os
 
 from pdwrap.launcher import Launcher
+from pdwrap.lifecycle import MARK_TIME
 from pdwrap.linux import signals, terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
 
 
@@ -25,18 +27,18 @@ class Job:
         backend_stop: the signal by which the backend is stopped, 0 while it goes on.
         stop_pending: ... and nothing has been done about it.
         stopped: we have stopped as the backend did, and nobody has continued us since.
-        waker: the process that watches in our place while we are stopped.
+        maybe_unsent: whether the SIGCONT at hand was sent cannot be told.
 
     """
 
-    __slots__ = ("_terminal_group", "backend_stop", "shared_group", "stop_pending", "stopped", "waker")
+    __slots__ = ("_terminal_group", "backend_stop", "maybe_unsent", "shared_group", "stop_pending", "stopped")
 
     def __init__(self, *, shared_group: bool) -> None:
         self.shared_group = shared_group
         self.backend_stop = 0
         self.stop_pending = False
         self.stopped = False
-        self.waker = -1  # 0 is who signals us from an outer pid namespace
+        self.maybe_unsent = False
         self._terminal_group = 0  # the backend's group, once it has been given the terminal
 
     def reported(self, number: int) -> None:
@@ -77,7 +79,7 @@ class Job:
         try:
             from pdwrap.fork_mode.waker import start_waker  # not on the way to the backend
 
-            self.waker, on_duty = start_waker(inner, launcher)
+            on_duty = start_waker(inner, launcher)
         except (OSError, ImportError):
             return  # better to look alive than to leave the tree
         try:
@@ -102,7 +104,41 @@ class Job:
         signals.api.pthread_sigmask(signals.api.SIG_UNBLOCK, {number})
         signals.api.pthread_sigmask(signals.api.SIG_BLOCK, {number})
 
+    def continued_unsent(self) -> None:
+        """Take it that the kernel alone has continued us: where nothing else has happened, we stop again (N1)."""
+        self.stop_pending |= self.stopped
+
+    def take_sent(self, mark: "signal.struct_siginfo") -> "signal.struct_siginfo | None":
+        """Take the SIGCONT that follows a mark, if there is one, and give it only if somebody has sent it.
+
+        Where our parent thread has ended, its process may live on (N1): nobody has sent that SIGCONT (T2), and a job
+        that is stopped stays so. The launcher then sees a job that was continued, and stopped again.
+
+        Args:
+            mark: a SIGCHLD that is not the inner's; it may be the one of `prctl.continue_at_parent_death`.
+
+        """
+        if mark.si_code != signals.BY_PROCESS:
+            return None  # a child's
+        follows = signals.wait({signals.SIGCONT}, MARK_TIME)
+        if follows is None or not _are_one(mark, follows):
+            return follows
+        self.continued_unsent()
+        return None
+
+    def is_marked(self, info: "signal.struct_siginfo") -> bool:
+        """Tell whether this SIGCONT, which was taken before its mark, is such a one."""
+        mark = signals.wait({signals.SIGCHLD}, 0)
+        if mark is None:
+            return False
+        os.kill(os.getpid(), signals.SIGCHLD)  # there may be more to it: the loop is to look once more
+        return _are_one(mark, info)
+
     def leave(self) -> None:
         """Take the terminal back for who is left in our group: a script that goes on after us."""
         if self._terminal_group:
             terminal.take_back(self._terminal_group)
+
+
+def _are_one(mark: "signal.struct_siginfo", info: "signal.struct_siginfo") -> bool:
+    return mark.si_code == info.si_code == signals.BY_PROCESS and mark.si_pid == info.si_pid

@@ -2,6 +2,7 @@
 
 import os
 
+from pdwrap.backend import SHELL
 from pdwrap.linux import prctl, signals
 
 TYPE_CHECKING = False
@@ -33,8 +34,16 @@ def mirror(raw: int, success: frozenset[int] = frozenset()) -> "NoReturn":
             try:
                 signals.api.signal(number, signals.api.SIG_DFL)
             except (OSError, ValueError):
-                pass  # glibc keeps two for itself (nptl(7)); nobody has changed those
+                _die_of_a_kept_one(number)
         os.kill(os.getpid(), number)
         if number in signals.ALL:
             signals.api.pthread_sigmask(signals.api.SIG_UNBLOCK, {number})
     os._exit(128 + number)
+
+
+def _die_of_a_kept_one(number: int) -> None:
+    """Die of a signal that glibc keeps for itself (nptl(7)). With two threads it catches one; exec undoes that."""
+    try:
+        os.execv(SHELL, [SHELL, "-c", f"kill -{number} $$"])
+    except OSError:
+        pass

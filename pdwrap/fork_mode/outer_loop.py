@@ -5,7 +5,8 @@ Runs in: the outer supervisor. Called by: `start`, once the inner is forked.
 It waits for signals (sigwaitinfo), all of them blocked, because only that tells who sent one: typed keys and hang-ups
 come from the kernel (si_code > 0), the rest from a process (sigaction(2)). A byte in a pipe wakes it as little as a
 dead launcher does: SIGCHLD is the parent-death signal, the end of a child, and the inner's poke after each report.
-Each is one more reason to look at everything, none a verdict.
+Each is one more reason to look at everything, none a verdict. What must be seen by a process that is stopped comes with
+SIGCONT (E4): the parent-death signal (`prctl`), the inner's loss, the waker's word (`pipe_signal`).
 
 If the process dies at any point, the inner sees end-of-file on the command pipe, and ends the tree.
 """
@@ -22,6 +23,7 @@ from pdwrap.lifecycle import (
     LONGEST_WAIT,
     MOST_PUT_OFF,
     RUNNING,
+    SETTLE_TIME,
     STALL_TIME,
     TWIN_TIME,
     ChildReaped,
@@ -32,7 +34,7 @@ from pdwrap.lifecycle import (
     Lifecycle,
     TreeEmpty,
 )
-from pdwrap.linux import procfs, signals
+from pdwrap.linux import pipe_signal, procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,46 +49,66 @@ class Outer:
     Args:
         actions: the tree, and what can be done to it.
         reports: from the inner.
+        loss: a pipe's end of which the inner holds the other one.
 
     """
 
-    def __init__(self, actions: OuterActions, reports: pipes.Reader) -> None:
+    def __init__(self, actions: OuterActions, reports: pipes.Reader, loss: int = -1) -> None:
         self.actions = actions
         self.settings = actions.settings
         self.launcher = actions.launcher
         self.job = actions.job
         self.reports = reports
+        self.loss = loss
         self.life = Lifecycle(OUTER, RUNNING, actions)
         self.launcher_dead = False
         self.put_off = 0.0
+        self.unmarked = (
+            self.launcher.hinted
+        )  # the end of our parent thread still looks like a SIGCONT of the launcher's
         self.inner_ends = False  # the kernel says so; its status is about to come, unless a tracer holds it back
 
     def run(self) -> None:
         """Wait, ask the table, act; does not return but by an error."""
+        if self.unmarked and self.launcher.members[0].threads != 1:
+            self._tell_threads_apart()
         while self.life.state != DONE:
             self._take_children()
-            self._take_reports()
+            self._read_reports()
             self._take_inner()
             self._take_launcher()
             self._take_time()
+            self._take_stop()
             if self.life.state != DONE:
                 self._wait()
 
-    def _wait(self) -> None:
+    def _patience(self) -> float | None:
+        """Seconds until something is to be looked at that no signal tells of."""
         until = [] if self.actions.deadline is None else [self.actions.deadline - self.actions.now()]
         if self.launcher.interval is not None and not self.launcher_dead:
             until.append(self.launcher.interval)
         if self.life.state == TAKING_OVER:
             until.append(STALL_TIME)
+        elif self.unmarked:
+            until.append(SETTLE_TIME)
         if self.actions.tree.more:
             until.append(0)
         if not self.actions.commands.flush() or (self.inner_ends and self.actions.inner_status is None):
             until.append(BACKLOG_WAIT)
-        info = signals.wait(AWAITED, max(0.0, min(*until, LONGEST_WAIT)) if until else None)
-        if info is None and self.life.state == TAKING_OVER:
-            self._take_stall()
-        elif info is not None and info.si_signo != signals.SIGCHLD:
-            twin = _take_twin(info)
+        return max(0.0, min(*until, LONGEST_WAIT)) if until else None
+
+    def _wait(self) -> None:
+        info = signals.wait(AWAITED, self._patience())
+        if info is None:
+            if self.life.state == TAKING_OVER:
+                self._take_stall()
+            elif self.unmarked:
+                self._tell_threads_apart()
+        elif info.si_signo == signals.SIGCHLD:
+            if info.si_pid != self.actions.inner and (sent := self.job.take_sent(info)) is not None:
+                self._received(sent)
+        else:
+            twin = signals.take_twin(info, TWIN_TIME)
             self._received(info)
             if twin is not None:
                 self._received(twin)
@@ -95,10 +117,10 @@ class Outer:
 
     def _received(self, info: "signal.struct_siginfo") -> None:
         number = int(info.si_signo)
-        if info.si_pid in (self.actions.inner, self.job.waker, os.getpid()) and info.si_code <= 0:
+        if info.si_pid in (self.actions.inner, os.getpid()) and info.si_code <= 0:
             self.job.stopped = False
-            return  # the inner, or the waker, continues us; a write to its closed pipe is our own SIGPIPE
-        if number == signals.SIGCONT and self._is_from_the_kernel(info):
+            return  # the inner continues us; a write to its closed pipe is our own SIGPIPE
+        if number == signals.SIGCONT and (self._is_from_a_pipe(info) or self._is_for_a_death(info)):
             return
         if info.si_code > 0:
             if self.job.shared_group and number in signals.FROM_TERMINAL:
@@ -111,18 +133,41 @@ class Outer:
         if sent:
             self.actions.commands.send(pipes.COMMAND_FORWARD, sent, number, self._circumstance(number))
 
-    def _is_from_the_kernel(self, info: "signal.struct_siginfo") -> bool:
-        """Tell the SIGCONT of a lost inner (`pipe_signal`) from one that was sent: it has the code of a descriptor."""
-        if 0 < info.si_code < signals.BY_KERNEL:
-            self.inner_ends = True
-            return True
-        return False
+    def _is_from_a_pipe(self, info: "signal.struct_siginfo") -> bool:
+        """Tell the SIGCONT of a lost inner, or of a waker, from one that was sent: it has the code of a descriptor."""
+        if not 0 < info.si_code < signals.BY_KERNEL:
+            return False
+        self.inner_ends = pipe_signal.other_end_is_closed(self.loss)
+        self.job.continued_unsent()
+        return True
+
+    def _is_for_a_death(self, info: "signal.struct_siginfo") -> bool:
+        return self.unmarked and info.si_pid == self.launcher.pid and self.launcher.is_dead(os.getpid())
+
+    def _tell_threads_apart(self) -> None:
+        """From now on tell the end of one of the launcher's threads from a launcher that continues us.
+
+        It costs a fiftieth of the start: where the launcher had one thread when it was found, it is done later. Where
+        it had more, a SIGCONT from before may be either: a stopped backend gets it; one that runs has no handler yet.
+        """
+        self.unmarked = False
+        try:
+            from pdwrap.linux import parent_thread  # not on the way to the backend
+
+            parent_thread.mark_its_end()
+        except (OSError, ImportError):
+            return  # one mechanism less
+        if (info := signals.wait({signals.SIGCONT}, 0)) is not None:
+            self.job.maybe_unsent = info.si_pid == self.launcher.pid
+            self._received(info)
+            self.job.maybe_unsent = False
 
     def _circumstance(self, number: int) -> str:
         if number == signals.SIGCONT:
             stopped, self.job.stopped = self.job.stopped, False
             # `fg` continues the whole foreground group: then the backend has had it.
-            return pipes.ONLY_IF_STOPPED if stopped and self.job.shared_group else pipes.PLAIN
+            had = stopped and self.job.shared_group
+            return pipes.ONLY_IF_STOPPED if had or self.job.maybe_unsent else pipes.PLAIN
         return pipes.PLAIN
 
     def _take_children(self) -> None:
@@ -149,11 +194,6 @@ class Outer:
         """Say that nothing more dies, or that nothing is left but what another is to reap (a tracer's zombies)."""
         self.life.feed(KillStalled() if self.actions.tree.living() else TreeEmpty())
 
-    def _take_reports(self) -> None:
-        self._read_reports()
-        if self.job.stop_pending and self.life.state == RUNNING and not self.job.hand_over(self.actions.backend):
-            self._stop_with_backend()
-
     def _read_reports(self) -> None:
         if self.reports.ended:
             return
@@ -173,11 +213,16 @@ class Outer:
             else:
                 raise pipes.UnknownWord(word)
 
-    def _stop_with_backend(self) -> None:
+    def _take_stop(self) -> None:
+        """Follow the backend's stop. Last: whoever has died is a reason not to."""
+        follow = self.job.stop_pending and self.life.state == RUNNING and not self.inner_ends
+        if not follow or self.job.hand_over(self.actions.backend):
+            return
         # SIGCHLD is taken before SIGCONT where both are pending: one of the inner's is older than this stop.
         info = signals.wait({signals.SIGCONT}, 0)
-        ours = (self.actions.inner, self.job.waker)
-        if info is not None and info.si_pid not in ours and not self._is_from_the_kernel(info):
+        if info is not None and info.si_pid != self.actions.inner and not self._is_from_a_pipe(info):
+            if self.job.is_marked(info):
+                return
             self.job.stop_pending = False
             self._received(info)
             return
@@ -214,11 +259,8 @@ class Outer:
             self.life.feed(LauncherDied())
 
     def _take_time(self) -> None:
-        if (
-            self.actions.deadline is not None
-            and self.actions.now() >= self.actions.deadline
-            and self.life.state != DONE
-        ):
+        deadline = self.actions.deadline
+        if deadline is not None and self.actions.now() >= deadline and self.life.state != DONE:
             self.actions.deadline = None
             if not self._wait_for_a_starved_inner():
                 self.life.feed(DeadlinePassed())
@@ -239,18 +281,3 @@ class Outer:
         self.put_off += lost
         self.actions.deadline = self.actions.now() + lost
         return True
-
-
-def _take_twin(info: "signal.struct_siginfo") -> "signal.struct_siginfo | None":
-    """Make one of two that were sent as one: give what comes right behind `info` only if it is not such a second one.
-
-    timeout(1) signals its child, and 30 to 50 us later its whole group (measured). Two signals of one number that are
-    pending at the same time are one (signal(7)), so a program of its own mostly gets one; we, waiting for nothing
-    else, would take both (up to half of 99 trials), and for llama-server the second means "at once, without cleaning
-    up".
-    """
-    number = int(info.si_signo)
-    if info.si_code > 0 or number == signals.SIGCONT or number in signals.QUEUED:
-        return None
-    twin = signals.wait({number}, TWIN_TIME)
-    return None if twin is None or (twin.si_pid == info.si_pid and twin.si_code <= 0) else twin

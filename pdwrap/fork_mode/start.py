@@ -99,7 +99,7 @@ def _be_outer(
     commands, reports, loss = ends
     job = Job(shared_group=place.shared)
     outer = Outer(
-        OuterActions(settings, launcher, inner, pipes.Writer(commands), tree, log, job), pipes.Reader(reports)
+        OuterActions(settings, launcher, inner, pipes.Writer(commands), tree, log, job), pipes.Reader(reports), loss
     )
     keep = {STDERR, *ends, tree.descriptor, *launcher.descriptors}
     pipe_signal.continue_when_closed(loss, os.getpid())  # the inner is lost: we may be stopped, and must see it (E4)

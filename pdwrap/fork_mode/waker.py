@@ -1,7 +1,9 @@
 """The waker: a process that stands by while the outer supervisor is stopped with the backend, and sees nothing (E4).
 
-If it dies, the outer stays stopped until somebody continues it: the inner does when it ends the tree. If it is stopped
-and the outer goes on, or is killed, the kernel ends it: it holds copies of what the outer holds.
+It sees what the kernel does not tell a stopped process of: a farther launcher's death while the inner is stopped, too.
+It wakes by its end: the kernel continues the outer, whose signal so is told from one that was sent, and who is killed
+while it stands by is replaced. If it is stopped and the outer goes on, or is killed, the kernel ends it: it holds
+copies of what the outer holds.
 """
 
 import os
@@ -9,14 +11,18 @@ from select import POLLIN, poll
 
 from pdwrap.exit_status import OWN_FAILURE
 from pdwrap.launcher import Launcher
-from pdwrap.linux import pidfd, pipe_signal, procfs, signals
+from pdwrap.lifecycle import RECHECK_STEP
+from pdwrap.linux import pidfd, pipe_signal, procfs
 
 
-def start_waker(inner: int, launcher: Launcher) -> tuple[int, int]:
-    """Fork a process that continues us when the inner supervisor or the launcher dies while we are stopped (E4).
+def start_waker(inner: int, launcher: Launcher) -> int:
+    """Fork a process that has us continued when the inner supervisor or the launcher dies while we are stopped (E4).
 
     Returns:
-        Its pid, and a descriptor: it goes off duty, and exits, when that is closed.
+        A descriptor: it goes off duty, and exits, when that is closed.
+
+    Raises:
+        OSError: there is no process or no descriptor to be had, or the kernel would not continue us.
 
     """
     outer = os.getpid()
@@ -24,35 +30,41 @@ def start_waker(inner: int, launcher: Launcher) -> tuple[int, int]:
     duty, on_duty = os.pipe()
     try:
         pid = os.fork()
-    except OSError:
-        os.close(duty)
+        if pid == 0:
+            try:
+                os.close(on_duty)
+                pipe_signal.die_when_closed(duty)  # off duty it is gone, though somebody has stopped it (E4)
+                _stand_by(outer, inner, launcher, duty, ended)
+            finally:
+                os._exit(OWN_FAILURE)
+        if not pipe_signal.continue_when_closed(on_duty, outer):
+            raise OSError("nobody would continue us")  # noqa: TRY301 - handled as the others are
+    except BaseException:
         os.close(on_duty)
         raise
     finally:
-        if ended is not None and os.getpid() == outer:
+        os.close(duty)
+        if ended is not None:
             os.close(ended)
-    if pid == 0:
-        try:
-            os.close(on_duty)
-            pipe_signal.die_when_closed(duty)  # off duty it is gone, though somebody has stopped it (E4)
-            _stand_by(outer, inner, launcher, duty, ended)
-        finally:
-            os._exit(OWN_FAILURE)
-    os.close(duty)
-    return pid, on_duty
+    return on_duty
 
 
 def _stand_by(outer: int, inner: int, launcher: Launcher, duty: int, ended: int | None) -> None:
+    """Return when there is something to see."""
     waiting = poll()
     for descriptor in (duty, ended, *launcher.descriptors):
         if descriptor is not None:
             waiting.register(descriptor, POLLIN)
     pause = None if launcher.interval is None else int(launcher.interval * 1000) + 1
-    while True:
+    while os.getppid() == outer:
         ready = {descriptor for descriptor, _event in waiting.poll(pause)}
-        if duty in ready or os.getppid() != outer:
-            return
         seen = procfs.stat(inner)
-        if ready or seen is None or not seen.alive or launcher.is_dead():
-            os.kill(outer, signals.SIGCONT)
+        if duty in ready:
             return
+        if ready or seen is None or not seen.alive or launcher.is_dead():
+            break
+    # A stop signal would discard our SIGCONT: it may be under way (signal(7)).
+    off_duty = poll()
+    off_duty.register(duty, POLLIN)
+    while os.getppid() == outer and not procfs.cannot_fork(outer) and not off_duty.poll(int(RECHECK_STEP * 1000)):
+        pass

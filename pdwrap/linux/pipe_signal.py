@@ -7,6 +7,7 @@ ever signalled (N3); and it may signal whom the process that asked may (the cred
 import errno
 import os
 import sys
+from select import poll
 
 from pdwrap.linux import prctl, signals
 
@@ -22,8 +23,8 @@ def die_when_closed(descriptor: int) -> None:
         set_async(descriptor, on=True)  # else one that is stopped stays, until it is continued
 
 
-def continue_when_closed(descriptor: int, whom: int) -> None:
-    """Have the kernel continue a stopped process when the other end of this pipe is closed.
+def continue_when_closed(descriptor: int, whom: int) -> bool:
+    """Have the kernel continue a stopped process when the other end of this pipe is closed; tell whether it will.
 
     Our end is the write end, and nobody may ever read from the other: each read would send it, too (fs/pipe.c,
     pipe_read; seen here).
@@ -33,8 +34,14 @@ def continue_when_closed(descriptor: int, whom: int) -> None:
         whom: the process; -N is each of process group N.
 
     """
-    if own(descriptor, whom, signals.SIGCONT):
-        set_async(descriptor, on=True)  # else one that is stopped stays, until it is continued
+    return own(descriptor, whom, signals.SIGCONT) and set_async(descriptor, on=True)
+
+
+def other_end_is_closed(descriptor: int) -> bool:
+    """Tell whether nobody holds the other end of this pipe any more. Our end is the write end."""
+    waiting = poll()
+    waiting.register(descriptor, 0)  # POLLERR is always told
+    return bool(waiting.poll(0))
 
 
 def disarm(descriptor: int) -> bool:

@@ -37,6 +37,7 @@ FROM_TERMINAL = frozenset(
 STOPPING = frozenset(int(getattr(api, name)) for name in ("SIGTSTP", "SIGTTIN", "SIGTTOU"))
 WANTS_TERMINAL = frozenset((SIGTTIN, SIGTTOU))
 
+BY_PROCESS = 0  # SI_USER: kill(2), and what the kernel sends in a process's name
 #: The `si_code` of what the kernel sends by itself; between 0 and it are those of descriptors (sigaction(2)).
 BY_KERNEL = 0x80  # SI_KERNEL
 
@@ -67,6 +68,21 @@ def wait(numbers: "Collection[int]", seconds: float | None) -> "api.struct_sigin
     # Stopped, and continued when the time is over: CPython then gives what lay in that memory (Modules/signalmodule.c
     # leaves its loop at a deadline that has passed, without an error).
     return info if info is None or info.si_signo in numbers else None
+
+
+def take_twin(info: "api.struct_siginfo", seconds: float) -> "api.struct_siginfo | None":
+    """Make one of two that were sent as one: give what comes right behind `info` only if it is not such a second one.
+
+    timeout(1) signals its child, and 30 to 50 us later its whole group (measured). Two signals of one number that are
+    pending at the same time are one (signal(7)), so a program of its own mostly gets one; we, waiting for nothing
+    else, would take both (up to half of 99 trials), and for llama-server the second means "at once, without cleaning
+    up".
+    """
+    number = int(info.si_signo)
+    if info.si_code > 0 or number == SIGCONT or number in QUEUED:
+        return None
+    twin = wait({number}, seconds)
+    return None if twin is None or (twin.si_pid == info.si_pid and twin.si_code <= 0) else twin
 
 
 def name(number: int) -> str:

@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from pdwrap.fork_mode import outer_loop
+from pdwrap.lifecycle import TWIN_TIME
+from pdwrap.linux import signals
 from tests.harness.forked import in_child
 
 USR1, RT = int(signal.SIGUSR1), int(signal.SIGRTMIN) + 1
@@ -32,9 +33,8 @@ def sent_by_another(number: int) -> None:
         pytest.param(int(signal.SIGCONT), True, True, id="SIGCONT"),
     ],
 )
-def test_twins(monkeypatch: pytest.MonkeyPatch, number: int, same: bool, left: bool) -> None:  # noqa: FBT001 - pytest's form
+def test_twins(number: int, same: bool, left: bool) -> None:  # noqa: FBT001 - pytest's form
     """T2: the second of one sender is dropped; another's, and each that is queued, is forwarded."""
-    monkeypatch.setattr(outer_loop, "TWIN_TIME", 10.0)
 
     def act() -> bool:
         signal.pthread_sigmask(signal.SIG_BLOCK, {number})
@@ -44,7 +44,7 @@ def test_twins(monkeypatch: pytest.MonkeyPatch, number: int, same: bool, left: b
             os.kill(os.getpid(), number)
         else:
             sent_by_another(number)
-        twin = outer_loop._take_twin(info)  # noqa: SLF001 - the loop around it waits
+        twin = signals.take_twin(info, 10.0)
         pending = number in signal.sigpending()
         return (twin is not None or pending) == left
 
@@ -57,6 +57,6 @@ def test_nothing_behind() -> None:
     def act() -> bool:
         signal.pthread_sigmask(signal.SIG_BLOCK, {USR1})
         os.kill(os.getpid(), USR1)
-        return outer_loop._take_twin(signal.sigwaitinfo({USR1})) is None  # noqa: SLF001 - the loop around it waits
+        return signals.take_twin(signal.sigwaitinfo({USR1}), TWIN_TIME) is None
 
     assert in_child(act)

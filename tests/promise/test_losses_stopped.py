@@ -8,9 +8,24 @@ import signal
 import pytest
 
 from tests.harness import FAMILY, Started, Starter, children, run
+from tests.harness.faulty import Faulty, Place, place
 
 SHORT = {"PDWRAP_GRACE": "0.2s"}
+#: Steps of the outer's start, once the kernel has been asked to tell of the launcher's death.
+STARTS = [
+    place("fork_mode.children.adopt_orphans"),
+    place("fork_mode.placement.Placement.__init__"),
+    place("fork_mode.start._be_outer"),
+    place("fork_mode.outer_loop.Outer.run"),
+    place("fork_mode.outer_loop.Outer._tell_threads_apart"),
+]
 STOPS = [signal.SIGSTOP, signal.SIGTSTP]
+
+
+def marked(tree: Started) -> None:
+    """Wait until the outer tells a thread's end from a SIGCONT that was sent: it has a second thread then."""
+    while len(os.listdir(f"/proc/{tree.wrapper.pid}/task")) < 2:
+        os.sched_yield()
 
 
 def stop(tree: Started, by: int) -> None:
@@ -50,6 +65,33 @@ def test_launcher_dies(start: Starter, by: int) -> None:
     tree.assert_gone()
 
 
+@pytest.mark.parametrize("first", ["outer", "inner"])
+@pytest.mark.parametrize("dies", ["launcher", "outer", "inner"])
+@pytest.mark.parametrize("launcher", [["group"], ["session"], []])
+def test_both_stopped(start: Starter, first: str, dies: str, launcher: list[str]) -> None:
+    """E4: both supervisors are stopped, in either order, and somebody dies: nothing stays."""
+    tree = start("plain", *FAMILY, launcher=launcher, env=SHORT)
+    marked(tree)
+    outer, inner = tree.wrapper, tree.inner
+    for each in (outer, inner) if first == "outer" else (inner, outer):
+        each.signal(signal.SIGSTOP)
+        if each is outer or first == "outer":
+            each.wait_stopped()
+    {"launcher": tree.launcher, "outer": outer, "inner": inner}[dies].kill()
+    tree.assert_tree_gone()
+    tree.assert_gone()
+
+
+@pytest.mark.parametrize("where", STARTS)
+def test_outer_stopped_while_it_starts(faulty: Faulty, where: Place) -> None:
+    """E4: the outer is stopped before, or just after, there is an inner; then the launcher dies: nothing stays."""
+    for launcher in (["group"], ["session", "threads"]):
+        tree = faulty.strike("pdwrap", signal.SIGSTOP, "before", where)(launcher=launcher, env=SHORT, settle=False)
+        tree.wrapper.wait_stopped()
+        tree.launcher.kill()
+        tree.assert_gone()
+
+
 def test_outer_stopped_and_the_backend_exits(start: Starter) -> None:
     """E4, T3: the backend ends by itself while the outer is stopped: pdwrap goes on, gives its status, and is gone."""
     tree = start("reporter", "exit=15", "code=3", launcher=["group"])
@@ -63,30 +105,61 @@ def test_outer_stopped_and_the_backend_exits(start: Starter) -> None:
     tree.assert_gone()
 
 
-def test_thread_ends_while_stopped(start: Starter) -> None:
-    """E4: both supervisors are stopped, in either order, and the launcher dies, or the inner is lost: nothing stays."""
+@pytest.mark.parametrize("by", STOPS)
+def test_thread_ends_while_stopped(start: Starter, by: int) -> None:
+    """N1, T2: the launcher's thread that is pdwrap's parent ends while the job is stopped: it stays stopped.
+
+    The launcher sees it go on, and stop again.
+    """
     tree = start("catcher", "exit=15", launcher=["group", "thread"])
-    stop(tree, signal.SIGTSTP)
+    marked(tree)
+    stop(tree, by)
+    assert os.WIFSTOPPED(tree.status())
     tree.order("thread-end")
+    while not os.WIFSTOPPED(raw := tree.status()):
+        assert os.WIFCONTINUED(raw)
+    assert os.WSTOPSIG(raw) == by
     tree.wrapper.wait_stopped()
     tree.backend.wait_stopped()
     assert tree.signals() == []
-    tree.wrapper.signal(signal.SIGCONT)
+    tree.order(f"signal {signal.SIGCONT}")
     tree.got(signal.SIGCONT)
     tree.wrapper.signal(signal.SIGTERM)
     tree.got(signal.SIGTERM)
     tree.assert_gone()
 
 
-def test_thread_ends_while_it_runs(start: Starter) -> None:
-    """N1, T2: what the kernel sends for a thread's end reaches nobody; the launcher's own SIGCONT does."""
-    tree = start("reporter", "exit=15", launcher=["group", "thread"])
-    tree.order("thread-end")
-    tree.order("signal 10")
-    tree.got(signal.SIGUSR1)  # a fence
-    assert tree.signals() == [signal.SIGUSR1]
-    tree.order("signal 18")
+@pytest.mark.parametrize("what", ["thread-end", "thread-exec", "exec"])
+def test_thread_ends_while_it_runs(start: Starter, what: str) -> None:
+    """N1, N2, T2: what the kernel sends for a thread's end reaches nobody; the launcher's own SIGCONT does."""
+    tree = start("reporter", "exit=15", launcher=["group", "thread"] if what == "thread-end" else ["group"])
+    marked(tree)
+    for _ in range(3):
+        if what != "thread-end" or _ == 0:
+            tree.order(what)
+        tree.order(f"signal {signal.SIGUSR1}")
+        tree.got(signal.SIGUSR1)  # a fence
+    assert tree.signals() == [signal.SIGUSR1] * 3
+    tree.order(f"signal {signal.SIGCONT}")
     tree.got(signal.SIGCONT)
+    assert tree.signals() == [signal.SIGUSR1] * 3 + [signal.SIGCONT]
+    tree.launcher.kill()
+    tree.assert_gone()
+
+
+def test_a_waker_is_killed(start: Starter) -> None:
+    """E4, N1: who stands by for a stopped job is killed: the job stays stopped, and another stands by."""
+    tree = start("plain", *FAMILY, launcher=["group"], env=SHORT)
+    stop(tree, signal.SIGTSTP)
+    before = {tree.inner.pid}
+    for _ in range(5):
+        while not (new := set(children(tree.wrapper.pid)) - before):
+            os.sched_yield()
+        (by,) = (tree.hold(pid) for pid in new)
+        before.add(by.pid)
+        tree.wrapper.wait_stopped()
+        by.kill()
+    tree.backend.wait_stopped()
     tree.launcher.kill()
     tree.assert_gone()
 
