@@ -10,6 +10,7 @@ from pdwrap.linux import procfs
 
 TICKS = os.sysconf("SC_CLK_TCK")
 NULL = "/dev/null"
+PIDFD = "pidfd"  # in the link of such a descriptor: `anon_inode:[pidfd]`, `pidfd:[N]`
 
 
 def age(started: int) -> float:
@@ -22,23 +23,33 @@ def age(started: int) -> float:
     return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started / TICKS)
 
 
-def environment(pid: int) -> "dict[str, str] | None":
-    """Give the environment that `pid` was executed with; None where that may not be read, or it is gone."""
+def environment(pid: int, prefixes: "tuple[str, ...]") -> "dict[str, str] | None":
+    """Give what `pid` was executed with, of the variables whose names begin so; None where that may not be read."""
     try:
         raw = procfs.read(f"{procfs.ROOT}/{pid}/environ")
     except OSError:
         return None
-    pairs = (os.fsdecode(entry).partition("=") for entry in raw.split(b"\0") if entry)
+    begins = tuple(map(os.fsencode, prefixes))
+    pairs = (os.fsdecode(entry).partition("=") for entry in raw.split(b"\0") if entry.startswith(begins))
     return {name: value for name, _, value in pairs}
 
 
 def pidfds(pid: int) -> "set[int] | None":
     """Give the processes that `pid` holds pidfds of, -1 for one that is gone; None where that may not be read."""
     try:
-        procfs.entries(f"{procfs.ROOT}/{pid}/fdinfo")
+        descriptors = procfs.entries(f"{procfs.ROOT}/{pid}/fd")
     except OSError:
         return None
-    return procfs.pidfds_of(pid)
+    found: set[int] = set()
+    for descriptor in descriptors:
+        if PIDFD in (procfs.open_file(pid, int(descriptor)) or ""):
+            try:
+                rest = procfs.read(f"{procfs.ROOT}/{pid}/fdinfo/{descriptor}").partition(b"\nPid:")[2]
+            except OSError:
+                continue  # closed, or gone
+            if rest:
+                found.add(int(rest.split()[0]))
+    return found
 
 
 def pids_inside(pid: int) -> "list[int]":

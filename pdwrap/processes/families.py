@@ -15,6 +15,9 @@ from pdwrap.linux import others
 from pdwrap.processes.program import RUNS, SHOWS, Told, own_words
 from pdwrap.processes.table import Table
 
+#: Which variables mean something to it.
+VARIABLES = "PDWRAP_", "LOCALAI_"
+
 
 class Family:
     """The processes of one run of pdwrap.
@@ -69,7 +72,7 @@ def find_families(table: Table, but: int) -> "list[Family]":
 
 
 def _begin(table: Table, ours: "dict[int, tuple[str, ...]]", top: int) -> Family:
-    family = Family(top, Told(ours[top], others.environment(top)))
+    family = Family(top, Told(ours[top], others.environment(top, VARIABLES)))
     alike = _children_alike(table, ours, top)
     if alike:
         family.second, *rest = alike
