@@ -17,6 +17,7 @@ from .pages import PAGES, Page
 OPTIONS_PAGE = PAGES["docs/options.md"]
 #: Options of other programs that the documents name.
 FOREIGN = {
+    "--arch": "scripts/build-standalone",
     "--backends-path": "LocalAI",
     "--daemonize": "redis-server",
     "--die-with-parent": "bwrap",
