@@ -137,6 +137,19 @@ list_missing() {
         ;;
     esac
     case "$1" in
+    scripts/kernels)
+        has_program qemu-system-x86_64 qemu-system-x86
+        has_program qemu-system-aarch64 qemu-system-arm
+        has_program aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+        ;;
+    scripts/pythons) has_program debootstrap debootstrap ;;
+    scripts/release)
+        has_program dpkg-deb dpkg
+        has_program lintian lintian
+        has_program debootstrap debootstrap
+        ;;
+    esac
+    case "$1" in
     "scripts/test"*) ;;
     *) return 0 ;;
     esac
@@ -196,7 +209,10 @@ need() {
 }
 
 has_program() {
-    command -v "$1" >/dev/null || need "the program $1" "$2"
+    if ! command -v "$1" >/dev/null; then
+        set -- "the program $@"
+        need "$@"
+    fi
 }
 
 has_header() {

@@ -15,6 +15,7 @@ BIN = Path(sys.prefix) / "bin"
 
 CHECKS = {
     "docker/Dockerfile": [str(BIN / "hadolint"), "--failure-threshold", "style"],
+    "docker/Dockerfile.scratch": [str(BIN / "hadolint"), "--failure-threshold", "style"],
     "docker/compose.yaml": [str(BIN / "docker-compose"), "config", "--quiet"],
     "kubernetes/pod.yaml": [str(BIN / "kubernetes-validate"), "--strict"],
     "lifelines/daemon.py": [str(BIN / "ruff"), "check", "--isolated", "--quiet"],
