@@ -13,7 +13,7 @@ from pdwrap import messages
 from pdwrap.exec_mode.members import Members
 from pdwrap.exec_mode.sidecar_pipes import REPORT_ANNOUNCED, REPORT_FINISHED, REPORT_KILLING, SidecarPipes
 from pdwrap.launcher import Launcher
-from pdwrap.lifecycle import KILL_TIME, LAST, PATIENCE, Cause, Event
+from pdwrap.lifecycle import KILL_TIME, LAST, PATIENCE, STALL_TIME, Cause, Event
 from pdwrap.linux import pidfd, procfs, signals
 
 TYPE_CHECKING = False
@@ -36,6 +36,7 @@ class SidecarActions:
     Attributes:
         deadline: when the loop is to look again, on the clock; None is never.
         half_time: when half of the grace has passed; None is never.
+        stalled: when what was killed, and is there all the same, is killed again; None is never.
         began: when this sidecar began to end the tree.
         reason: why the tree is ended, in the words of `Log.ending`.
         mate: a pidfd of the other sidecar; -1 while there is none.
@@ -61,6 +62,7 @@ class SidecarActions:
         self.now = now
         self.deadline: float | None = None
         self.half_time: float | None = None
+        self.stalled: float | None = None
         self.grace_ends: float | None = None
         self.began: float | None = None
         self.reason = ""
@@ -151,6 +153,13 @@ class SidecarActions:
     def kill(self, _event: Event) -> None:
         """Stop, list and kill."""
         self.members.kill()
+        self.stalled = self.now() + STALL_TIME
+
+    def kill_again(self, _event: Event) -> None:
+        """Kill who lives: we may not have been allowed to (a set-uid program that has become its user's own since)."""
+        for member in self.members.living():
+            member.send(signals.SIGKILL)
+        self.stalled = self.now() + STALL_TIME
 
     # -- the mate -----------------------------------------------------------------------------------------------------
 

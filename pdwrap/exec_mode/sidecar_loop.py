@@ -40,6 +40,7 @@ from pdwrap.lifecycle import (
     BackendExited,
     DeadlinePassed,
     HalfTime,
+    KillStalled,
     LauncherDied,
     Lifecycle,
     TreeEmpty,
@@ -183,3 +184,5 @@ class Sidecar:
         elif self.actions.half_time is not None and self.actions.now() >= self.actions.half_time:
             self.actions.half_time = None
             self.life.feed(HalfTime())
+        elif self.actions.stalled is not None and self.actions.now() >= self.actions.stalled:
+            self.life.feed(KillStalled())

@@ -10,7 +10,7 @@ import pytest
 
 from pdwrap.exec_mode import start as exec_mode
 from pdwrap.exec_mode.sidecar_pipes import REPORT_ANNOUNCED, REPORT_FINISHED, REPORT_KILLING
-from pdwrap.lifecycle import KILL_TIME, LAST, PATIENCE
+from pdwrap.lifecycle import KILL_TIME, LAST, PATIENCE, STALL_TIME
 from pdwrap.options import Settings
 from tests.harness.fakes import FakeLauncher, FakeLog
 from tests.harness.fakes_sidecar import BACKEND, CONT, GRACE, KILL, MATE, TERM, WORKER, Drive, at_once, expect
@@ -39,6 +39,23 @@ def test_leaves_what_a_backend_leaves(drive: Drive) -> None:
     drive.members.add(WORKER)
     drive.run(drive.die(BACKEND))
     assert drive.sent == []
+
+
+def test_kills_again_what_lives_on(drive: Drive) -> None:
+    """E1, E7: who could not be killed at first (a set-uid program that becomes its user's own again) is, later."""
+    drive.members.add(WORKER)
+    drive.run(
+        drive.die(0),
+        drive.later(GRACE),
+        drive.later(STALL_TIME - 0.01),
+        at_once(lambda: expect((WORKER, KILL) not in drive.sent), drive.later(0.02)),
+        at_once(
+            lambda: expect(drive.sent.count((WORKER, KILL)) == 1), drive.die(BACKEND), drive.later(STALL_TIME + 0.01)
+        ),
+        at_once(lambda: expect(drive.sent.count((WORKER, KILL)) == 2), drive.die(WORKER)),
+    )
+    assert drive.sent.count((BACKEND, KILL)) == 1
+    assert drive.members.kills == 1
 
 
 def test_tells_the_mate_whom_it_holds(drive: Drive) -> None:

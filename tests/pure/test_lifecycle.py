@@ -274,6 +274,7 @@ EXPECTED_SIDECAR: dict[str, dict[str, str]] = {
         "mate lost unsent": "-> killing",
         "looked": "-> killing",
         "member found": "pass_on_list kill -> killing",
+        "kill stalled": "kill_again -> killing",
         "tree empty": "report_done kill_mate -> done",
         "deadline passed": "name_survivors report_done kill_mate -> done",
     },
