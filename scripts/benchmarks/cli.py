@@ -11,13 +11,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from . import crowd, end, idle, memory, parts, plot, report, start, tree
+from . import crowd, doctor, end, idle, memory, parts, plot, report, start, tree
 from .candidates import Field, field
 from .prepare import NotReady, Tools, prepare
 from .processes import GaveUp, become_subreaper, sweep
 from .results import Section
 
-MEASURES = ("memory", "start", "parts", "end", "idle", "crowd", "tree")
+MEASURES = ("memory", "start", "parts", "end", "idle", "crowd", "tree", "doctor")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -53,6 +53,7 @@ def measures(options: argparse.Namespace, tools: Tools, found: Field) -> list[Se
         "idle": [lambda: idle.measure(tools, present, min(samples, 30), 1.0 if quick else 5.0)],
         "crowd": [partial(crowd.measure, tools, present, turns, count) for count, turns in crowds.items()],
         "tree": [lambda: tree.measure(tools, min(samples, trees), size)],
+        "doctor": [lambda: doctor.measure(tools, min(samples, 20))],
     }
     sections = []
     for name, steps in work.items():

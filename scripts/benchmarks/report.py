@@ -9,7 +9,7 @@ import statistics
 import subprocess
 from collections.abc import Sequence
 
-from . import memory, start, tree
+from . import doctor, memory, start, tree
 from .candidates import PDWRAP, PDWRAP_EXEC
 from .prepare import Tools
 from .results import Row, Section, Target, show
@@ -53,6 +53,9 @@ def targets(sections: Sequence[Section]) -> list[Target]:
                 Target(f"tree: {name} to {tree.BASELINE}", section.compared(name), 1.5, 1.1, "x")
                 for name in (tree.GRACE_DEFAULT, tree.GRACE_ZERO)
             ]
+        elif section.name == "doctor":
+            row = section.row(doctor.DOCTOR)
+            found.append(Target("doctor: all of it", row and row.median("doctor"), 3000, 1000, "ms"))
     return found
 
 

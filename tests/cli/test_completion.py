@@ -69,10 +69,15 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PtySession
         session.status()
 
 
-def test_what_the_key_makes_of_it(shell: PtySession) -> None:
+#: The same, for what stands in place of a command: in a shell of its own, whose screen nobody reads.
+IN_PLACE = [("--doc", "--doctor"), ("--doctor --ex", "--exec"), ("--doctor --log js", "json"), ("--orph", "--orphans")]
+
+
+@pytest.mark.parametrize("typed_and_made", [TYPED, IN_PLACE], ids=["commands", "in-place"])
+def test_what_the_key_makes_of_it(shell: PtySession, typed_and_made: list[tuple[str, str]]) -> None:
     """The line as the shell has it after the key is what the shell itself then says, as words of `echo`."""
     wrong = {}
-    for typed, word in TYPED:
+    for typed, word in typed_and_made:
         shell.keys(f"pdwrap {typed}\t\x01echo said \x05 >&9\r")
         said = shell.voice.next("said", "pdwrap")
         if said != [*typed.split()[:-1], word]:

@@ -25,7 +25,13 @@ def test_a_letter_too_few_or_too_many(word: str) -> None:
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("--lo", "--log"), ("--log-fil", "--log-file"), ("--verison", "--version"), ("--left", "--leftovers")],
+    [
+        ("--lo", "--log"),
+        ("--log-fil", "--log-file"),
+        ("--verison", "--version"),
+        ("--left", "--leftovers"),
+        ("--docter", "--doctor"),
+    ],
 )
 def test_what_was_meant(typed: str, meant: str) -> None:
     """A beginning of one option alone, and what is near to one alone."""

@@ -26,14 +26,16 @@ METRICS = {
     "crowd6": {"ready", "pss", "gone"},
     "crowd12": {"ready", "pss", "gone"},
     "tree": {"gone"},
+    "doctor": {"doctor"},
 }
 OWN = {
     "memory": {"bare python -I"},
     "parts": {"python -I -S", "python -I", "python -I, our modules", "pdwrap", "bare exec"},
     "start": {"python -I: fork, exec, wait", "python -I: exec", "pdwrap, leading a group", "pdwrap --grace 3s"},
     "tree": {"pdwrap", "pdwrap --grace 0", "pdwrap --exec"},
+    "doctor": {"pdwrap --doctor"},
 }
-TARGETS = ["memory"] * 2 + ["start"] * 3 + ["end"] * 2 + ["idle"] * 2 + ["tree"] * 2
+TARGETS = ["memory"] * 2 + ["start"] * 3 + ["end"] * 2 + ["idle"] * 2 + ["tree"] * 2 + ["doctor"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -56,7 +58,7 @@ def rows(told: dict[str, Any]) -> set[tuple[str, str, str]]:
 
 def expected(measure: str, candidates: set[str]) -> set[tuple[str, str, str]]:
     """Which figures there must be of one measure."""
-    there = OWN[measure] if measure in {"tree", "parts"} else candidates | OWN.get(measure, set())
+    there = OWN[measure] if measure in {"tree", "parts", "doctor"} else candidates | OWN.get(measure, set())
     if measure in {"memory", "idle"}:
         there = there - {"bare exec"}  # without a prefix there is nothing to measure
     return {(measure, candidate, metric) for candidate in there for metric in METRICS[measure]}
