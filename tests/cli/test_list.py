@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import ROOT, Process, Starter, clean_environment, parent_of, role, run, wait_until
+from tests.harness import ROOT, Process, Starter, clean_environment, denied, parent_of, role, run, wait_until
 from tests.harness.containers import CONTAINER, INIT, Told, find, inside
 from tests.harness.faulty import place
 from tests.harness.listing import NOBODY, held_pdwrap, listed, person, shown
@@ -125,6 +125,18 @@ def test_polling(start: Starter, pdwrap: list[str]) -> None:
     _status, lines = shown(pdwrap, tree.backend.pid)
     assert lines[1].split()[2:6] == ["?", "?", facts["mode"], "polling"]
     assert "1 of 1 not read in full (?): another user's, or polled" in lines
+    tree.launcher.kill()
+    tree.assert_gone()
+
+
+@pytest.mark.modes("fork")
+def test_no_pidfd(start: Starter, pdwrap: list[str]) -> None:
+    """The kernel denies pidfds: it polls, and has the parent-death signal; whom it looks at is not seen."""
+    tree = start("plain", pdwrap_via=denied("EPERM", "pidfd_open"))
+    facts = listed(pdwrap, tree.backend.pid).backend
+    assert (facts["watched_by"], facts["interval_seconds"]) == (["polling", "signal"], 2.0)
+    assert (facts["launcher_pid"], facts["unreadable"]) == (None, ["launcher"])
+    assert facts["started_by_pid"] == tree.launcher.pid
     tree.launcher.kill()
     tree.assert_gone()
 
