@@ -62,6 +62,10 @@ def known() -> dict[str, set[str]]:
         "pdwrap": [python, "-I", str(spoken.PACKAGE.parent / "scripts" / "pdwrap"), "--help"],
         "pdwrap-localai": [python, "-I", "-m", "pdwrap.localai", "--help"],
         "bench": [python, "-I", "-B", str(spoken.PACKAGE.parent / "scripts" / "benchmarks"), "--help"],
+        **{
+            name: [python, "-I", "-B", str(spoken.PACKAGE.parent / "scripts" / "attacks"), name, "--help"]
+            for name in ("chaos", "points", "compare", "load")
+        },
     }
     return {
         name: option_words(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
