@@ -30,7 +30,18 @@ ROOT = HERE.parent.parent
 BUILT_IN = (
     *("_abc", "_ast", "_bisect", "_codecs", "_collections", "_datetime", "_functools", "_heapq", "_io", "_locale"),
     *("_operator", "_posixsubprocess", "_pdwrap", "_psutil_linux", "_signal", "_socket", "_sre", "_stat", "_string"),
-    *("_struct", "_symtable", "_thread", "_tokenize", "_tracemalloc", "_warnings", "_weakref", "atexit", "binascii"),
+    *(
+        "_struct",
+        "_symtable",
+        "_thread",
+        "_tokenize",
+        "_tracemalloc",
+        "_warnings",
+        "_weakref",
+        "array",
+        "atexit",
+        "binascii",
+    ),
     *("errno", "faulthandler", "fcntl", "gc", "itertools", "marshal", "math", "posix", "resource", "select", "time"),
     *("_imp", "_opcode"),
 )

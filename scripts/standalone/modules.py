@@ -39,7 +39,7 @@ LEFT_OUT = {
     *("importlib.resources", "importlib.abc", "_bootlocale", "_pydatetime", "_pyio", "_strptime", "_typing"),
     *("optparse", "getopt", "posix1e", "grp", "vms_lib", "java.lang", "_frozen_importlib_external", "_json"),
     *("_frozen_importlib", "_contextvars", "contextvars", "_uuid", "_typeshed", "org.python.core", "_curses", "mmap"),
-    *("_suggestions", "array", "_queue", "_osx_support", "_scproxy", "ipaddress", "cPickle", "pyexpat", "_overlapped"),
+    *("_suggestions", "_queue", "_osx_support", "_scproxy", "ipaddress", "cPickle", "pyexpat", "_overlapped"),
 }
 #: Frozen into Python's own library already, as objects that need no reading (Python/frozen.c).
 FROZEN = {

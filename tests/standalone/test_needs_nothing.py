@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import ROOT, Running, clean_environment, pause_for, reap_all, run
+from tests.harness import ROOT, Running, Starter, clean_environment, pause_for, reap_all, run
 
 MODES = pytest.mark.modes("fork", "exec")
 STARTS = 40
@@ -184,3 +185,15 @@ def test_says_what_the_installed_command_says(pdwrap: list[str], words: list[str
     env = clean_environment({"COLUMNS": "80"})
     theirs = run([str(ROOT / "scripts" / "run"), *words], env=env)
     assert run([*pdwrap, *words], env=env) == theirs
+
+
+@MODES
+def test_lists_by_psutil(start: Starter, pdwrap: list[str]) -> None:
+    """T4: psutil and its half in C are inside: the list has the memory of a backend."""
+    tree = start("plain")
+    outcome = run([pdwrap[0], "--list", "--log", "json"])
+    assert (outcome.code, outcome.stderr) == (0, "")
+    found = [row for row in map(json.loads, outcome.stdout.splitlines()) if row.get("backend_pid") == tree.backend.pid]
+    assert [row["memory_bytes"] > 0 for row in found] == [True]
+    tree.launcher.kill()
+    tree.assert_gone()

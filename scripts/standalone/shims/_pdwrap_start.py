@@ -20,6 +20,9 @@ else:
 PREFIX = "_group "
 TRIGGERS = {"pdwrap.fork_mode", "pdwrap.exec_mode", "pdwrap.chain"}
 
+#: A module in C inside a package, and the name that it is built in by: Python 3.11.2 finds none by its own.
+BUILT_IN = {"psutil._psutil_linux": "_psutil_linux"}
+
 #: The start makes some thousand objects that stay: not to be looked through five times for garbage.
 gc.set_threshold(20000, 10, 10)
 
@@ -51,7 +54,10 @@ class Finder:
     def find_spec(
         name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
-        """Know the triggers alone."""
+        """Know the triggers, and what is built in."""
+        if name in BUILT_IN:
+            sys.modules[name] = __import__(BUILT_IN[name])
+            return ModuleSpec(name, Finder)  # type: ignore[arg-type]
         if name not in TRIGGERS:
             return None
         TRIGGERS.remove(name)
