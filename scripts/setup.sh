@@ -208,11 +208,12 @@ need() {
     packages="${packages:+$packages }$*"
 }
 
+# has_program NAME PACKAGE...
 has_program() {
-    if ! command -v "$1" >/dev/null; then
-        set -- "the program $@"
-        need "$@"
-    fi
+    command -v "$1" >/dev/null && return
+    program=$1
+    shift
+    need "the program $program" "$@"
 }
 
 has_header() {
