@@ -81,7 +81,13 @@ def try_wheel(path: Path) -> bool:
 
 def try_lintian(path: Path) -> bool:
     """Errors and warnings both are none, but for the overrides."""
-    command = ["lintian", "--allow-root", "--fail-on", "error,warning", "--show-overrides", str(path)]
+    command = [
+        "lintian",
+        "--allow-root",
+        "--fail-on",
+        "error,warning",
+        str(path),
+    ]  # fails by overridden ones, too, where it shows them
     return subprocess.run(command, check=False).returncode == 0
 
 
