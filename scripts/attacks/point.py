@@ -93,6 +93,7 @@ def run(point: Point, mode: str, pdwrap: Sequence[str], beside: Beside) -> Struc
         scene.struck_alone = early and not set(scene.supervisors()) - {scene.account.wrapper}
         if not early:
             end(scene, point.ending, tracer)
+        scene.stopped_last = point.action == "stop" and scene.supervisors() == [scene.account.wrapper]
         wrong += before_death(scene, point, mode, early)
         send(scene.launcher, signal.SIGKILL)
         plan = as_plan(point, ready=not early)

@@ -103,6 +103,8 @@ class Scene:
         """Processes of ours below us that are no part of it."""
         self.struck_alone = False
         """Whether pdwrap was struck before it had started anything."""
+        self.stopped_last = False
+        """Whether nothing of pdwrap was left but the process that the launcher knows, when that had been stopped."""
         self.go = -1
         variables = {**environment(), "ATTACK_ACCOUNT": str(self._account), **(extra or {})}
         words = [program("actors"), "launch", kind, *command]

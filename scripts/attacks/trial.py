@@ -111,7 +111,10 @@ def strike(scene: Scene, act: Act) -> bool:
         pid = there[act.which % len(there)]
         scene.struck_alone |= there == [account.wrapper]
     if not pid or kind == act.target:
-        return bool(pid) and send(pid, act.signal)
+        sent = bool(pid) and send(pid, act.signal)
+        # Sending takes milliseconds on a busy machine. Who ends after a stop continues it, so only who is gone already.
+        scene.stopped_last |= act.signal == signal.SIGSTOP and scene.supervisors() == [account.wrapper]
+        return sent
     try:
         group = os.getpgid(pid)
         if group == os.getpgid(0) or pid not in below(os.getpid()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from .plan import EXEC, FORK, Plan, above, letters
+from .plan import FORK, Plan, above, letters
 from .scene import Scene, describe, state
 
 LIMIT = 10.0
@@ -13,6 +13,7 @@ LIMIT = 10.0
 INTERPRETERS = ("from pdwrap.entry import", "Python runtime state: initialized", "to write to the signal wakeup fd")
 """An interpreter that cannot read its modules, or ours, or write into a pipe of its own, complains in its own way."""
 
+EVERY = "every-supervisor"
 KILLS = (signal.SIGKILL, signal.SIGSEGV)
 ENDS = (*KILLS, signal.SIGTERM)
 
@@ -33,12 +34,28 @@ def excused(scene: Scene, plan: Plan, mode: str, wrong: list[str]) -> str:
     """Say why the survivors of this plan are a limit that the documentation names, or nothing."""
     if scene.struck_alone and not scene.account.nodes and any(act.signal == signal.SIGSTOP for act in plan.acts):
         return "stopped before pdwrap has started anything"
-    if mode == EXEC and all(outlives_one_that_we_ended(scene, plan, each) for each in wrong):
+    if mode == FORK:
+        return excused_in_fork_mode(scene, plan, wrong)
+    if all(outlives_one_that_we_ended(scene, plan, each) for each in wrong):
         return "exec mode: what outlives a backend that ends first"
-    if mode == EXEC and all(was_hung_up_above(scene, plan, each) for each in wrong):
+    if all(was_hung_up_above(scene, plan, each) for each in wrong):
         return "exec mode: below one that the kernel's hang-up ended at the launcher's death"
-    if mode == EXEC and all(left_in_the_last_instant(scene, plan, each) for each in wrong):
+    if all(left_in_the_last_instant(scene, plan, each) for each in wrong):
         return "exec mode: what left the groups of a tree in the backend's last instant"
+    return ""
+
+
+def excused_in_fork_mode(scene: Scene, plan: Plan, wrong: list[str]) -> str:
+    """Say the same of fork mode alone."""
+    if {"S", "u"} <= set(plan.kind) and any(act.target == EVERY for act in plan.acts):
+        return "fork mode: both stopped, and the launcher of another session and uid, so that the kernel tells nobody"
+    if (
+        scene.stopped_last
+        and scene.account.nodes
+        and len(wrong) == 1
+        and wrong[0].startswith(f"left: {scene.account.wrapper} T")
+    ):
+        return "fork mode: the outer stopped when all else had ended"
     return ""
 
 
