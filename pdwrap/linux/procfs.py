@@ -210,11 +210,12 @@ def pidfds_of(pid: int) -> set[int]:
 def is_being_killed(pid: int) -> bool:
     """Tell whether process `pid` has ended, or has been sent SIGKILL and is about to."""
     try:
-        pending = read(f"{ROOT}/{pid}/status").partition(b"\nSigPnd:")[2].split()[:1]
+        # Of its first thread, and of all together: there it stays while the process gives back its memory.
+        pending = read(f"{ROOT}/{pid}/status").partition(b"\nSigPnd:")[2].split()[:3:2]
     except OSError:
         return True
     seen = stat(pid)
-    return seen is None or not seen.alive or bool(pending and int(pending[0], 16) >> (9 - 1) & 1)
+    return seen is None or not seen.alive or any(int(each, 16) >> (9 - 1) & 1 for each in pending)
 
 
 def time_kept_waiting(pid: int) -> float:

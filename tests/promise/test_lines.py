@@ -7,11 +7,12 @@ import json
 import os
 import re
 import signal
+import sys
 from typing import Any
 
 import pytest
 
-from tests.harness import CLOSED, FAMILY, PYTHON, Started, Starter, children, run
+from tests.harness import CLOSED, FAMILY, PYTHON, Started, Starter, children, run, wait_until
 
 SHORT = {"PDWRAP_GRACE": "0.2s"}
 DONE = r"pdwrap: done: (\d+) processe?s? ended in \d+\.\d{3}s"
@@ -63,6 +64,57 @@ def test_leftovers(start: Starter) -> None:
     assert first == f"{expected}; a daemon? --leftovers wait"
     assert (match := re.fullmatch(DONE, second))
     assert match[1] == "2"
+
+
+def test_counts_what_the_backend_reaps(start: Starter) -> None:
+    """T4: how many were ended is said though the backend, as nginx does, ends and reaps its own before it exits."""
+    go, tell = os.pipe()
+    backend = """
+import os, signal
+signal.pthread_sigmask(signal.SIG_BLOCK, {15})
+below = []
+for _ in range(4):
+    below.append(os.fork())
+    if below[-1] == 0:
+        signal.sigwait({15})
+        os._exit(0)
+os.write(9, b"ready backend %d\\n" % os.getpid())
+signal.sigwait({15})
+os.read(6, 1)
+for pid in below:
+    os.kill(pid, 15)
+    os.waitpid(pid, 0)
+"""
+    tree = start(argv=[*PYTHON, "-c", backend], ready=True, env={"PDWRAP_GRACE": "60s"}, fds={6: go})
+    tree.launcher.kill()
+    wait_until(lambda: "ending" in tree.stderr, lambda: "it does not say that it ends")  # that comes after the count
+    os.write(tell, b"go\n")
+    for end in (go, tell):
+        os.close(end)
+    tree.assert_gone()
+    assert (match := re.fullmatch(DONE, tree.stderr.splitlines()[1]))
+    assert match[1] == "5"
+
+
+def test_a_leftover_that_another_has_killed(pdwrap: list[str]) -> None:
+    """T4: nothing is said of what somebody else's SIGKILL is ending already, and is given back page by page."""
+    script = """
+import os, time
+reads, writes = os.pipe()
+child = os.fork()
+if child == 0:
+    memory = bytearray(100 << 20)
+    memory[::4096] = bytes(len(memory[::4096]))
+    memory[::4096] = b"x" * len(memory[::4096])
+    os.write(writes, b"x")
+    time.sleep(60)
+os.read(reads, 1)
+os.kill(child, 9)
+os._exit(0)
+"""
+    for _ in range(3):
+        done = run([*pdwrap, "--", sys.executable, "-ISc", script])
+        assert (done.code, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("how", ["option", "variable"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import pytest
 
-from tests.harness import FAMILY, Started, Starter, children, run
+from tests.harness import FAMILY, Running, Started, Starter, Voice, children, role, run
 from tests.harness.faulty import Faulty, Place, place
 
 SHORT = {"PDWRAP_GRACE": "0.2s"}
@@ -214,3 +215,61 @@ def test_outer_stopped_and_continued(start: Starter, watch: dict[str, str]) -> N
     tree.assert_gone()
     assert tree.stderr.count("\n") <= 2
     assert set(tree.signals()) <= {signal.SIGUSR1, signal.SIGTERM, signal.SIGCONT}
+
+
+def test_a_stranger_with_the_wakers_pid(start: Starter, root: None) -> None:
+    """T2, N3: a process that has the number of one that stood by once sends a signal: the backend gets it.
+
+    In a pid namespace of its own, where the next pid can be chosen (/proc/sys/kernel/ns_last_pid).
+    """
+    script = """
+import os, signal, sys, time
+def below(pid):
+    return [int(each) for each in open(f"/proc/{pid}/task/{pid}/children").read().split()]
+def until(what):
+    end = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+def stopped():
+    return open(f"/proc/{outer}/stat").read().rpartition(")")[2].split()[0] == "T"
+outer = os.fork()
+if outer == 0:
+    os.setpgid(0, 0)
+    os.execv(sys.argv[1], sys.argv[1:])
+sys.stdin.readline()
+(inner,) = below(outer)
+(backend,) = below(inner)
+os.kill(backend, signal.SIGSTOP)
+until(stopped)
+(waker,) = set(below(outer)) - {inner}
+os.kill(outer, signal.SIGCONT)
+until(lambda: not os.path.exists(f"/proc/{waker}"))
+open("/proc/sys/kernel/ns_last_pid", "w").write(str(waker - 1))
+stranger = os.fork()
+if stranger == 0:
+    os.kill(outer, signal.SIGUSR1)
+    os._exit(0)
+os.waitpid(stranger, 0)
+os.write(9, b"same %d\\n" % (stranger == waker))
+sys.stdin.readline()
+os.kill(outer, signal.SIGTERM)
+os.waitpid(outer, 0)
+"""
+    reads, writes = os.pipe()
+    inside = [*start.pdwrap, "--", *role("reporter", "exit=15")]
+    world = Running(
+        ["unshare", "-pf", "--mount-proc", sys.executable, "-ISc", script, *inside],
+        fds={0: reads, 9: (voice := Voice()).writes},
+    )
+    os.close(reads)
+    voice.give_away()
+    backend = voice.next("ready", "backend")[0]  # its pid in that namespace
+    os.write(writes, b"stop\n")
+    assert voice.next("same") == ["1"]
+    voice.next("got", backend, str(int(signal.SIGUSR1)))
+    os.write(writes, b"end\n")
+    os.close(writes)
+    assert voice.ended(), world.stderr
+    assert world.wait().code == 0
+    voice.close()
