@@ -92,6 +92,25 @@ install_npm() {
     cp tests/field/package.json "$venv/npm/ready"
 }
 
+# has_debian NAME: NAME/debian.tar is Debian's smallest root, for images that the tests make. Only root can make it.
+has_debian() {
+    [ -f "$1/debian.tar" ] || [ "$(id -u)" != 0 ]
+}
+
+# install_debian NAME: make it so. What an image of it has no use for is left out, as in Debian's own `slim` one.
+install_debian() {
+    has_debian "$1" && return
+    say "setting up $1/debian.tar, this once"
+    rm -rf -- "$1/debian"
+    set -- "$1" debootstrap --variant=minbase bookworm "$1/debian"
+    venv=$1
+    shift
+    attempt "$@" || { rm -rf -- "$venv/debian" && quietly "$@"; } || return
+    tar -C "$venv/debian" --exclude='./usr/share/doc/*' --exclude='./usr/share/man/*' --exclude='./usr/share/locale/*' \
+        --exclude='./var/cache/apt/*' --exclude='./var/lib/apt/lists/*' -cf "$venv/debian.new" . &&
+        rm -rf -- "$venv/debian" && mv -- "$venv/debian.new" "$venv/debian.tar"
+}
+
 # provide_system COMMAND: what pip cannot bring. As root on Debian it is installed; elsewhere it is asked for.
 provide_system() {
     list_missing "$1"
@@ -164,7 +183,7 @@ list_missing() {
     has_program fish fish
     has_program mandoc mandoc
     has_program mksh mksh
-    has_program busybox busybox
+    has_static busybox || need "the program busybox, without shared libraries" busybox-static
     has_program sudo sudo
     has_program strace strace
     has_program bwrap bubblewrap
@@ -196,6 +215,10 @@ list_missing() {
     has_program redis-server redis-server
     has_program shellcheck shellcheck
     has_program systemd-analyze systemd
+    has_program podman podman
+    has_program runc runc
+    has_program podman-compose podman-compose
+    has_program debootstrap debootstrap
     set -- /usr/lib/postgresql/*/bin/postgres
     [ -x "$1" ] || need "PostgreSQL's server" postgresql
 }
@@ -214,6 +237,11 @@ has_program() {
     program=$1
     shift
     need "the program $program" "$@"
+}
+
+# has_static NAME: it runs in an image that holds nothing else.
+has_static() {
+    command -v "$1" >/dev/null && ! ldd "$(command -v "$1")" >/dev/null 2>&1
 }
 
 has_header() {

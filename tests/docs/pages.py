@@ -14,7 +14,7 @@ from markdown_it.token import Token
 ROOT = Path(__file__).resolve().parent.parent.parent
 FIRST = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 PATHS = [*(ROOT / name for name in FIRST), *sorted((ROOT / "docs").glob("*.md"))]
-MARK = re.compile(r"<!-- (not run|needs): (.+?) -->\s*", re.DOTALL)
+MARK = re.compile(r"<!-- (not run|needs|field): (.+?) -->\s*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Block:
         text: what is in it.
         not_run: why it cannot be run, as a comment before it says; else empty.
         needs: a program that it needs, as a comment before it says; else empty.
+        field: what of tests/field runs it, as a comment before it says; else empty.
 
     """
 
@@ -35,6 +36,7 @@ class Block:
     text: str
     not_run: str
     needs: str
+    field: str
 
 
 class Page:
@@ -96,6 +98,7 @@ class Page:
                         token.content,
                         marks.get("not run", ""),
                         marks.get("needs", ""),
+                        marks.get("field", ""),
                     )
                 )
             marks = {}

@@ -19,7 +19,7 @@ from .pages import PAGES, Block
 from .shell_session import Shell, Step, masked, steps
 
 BLOCKS = [block for page in PAGES.values() for block in page.blocks]
-SESSIONS = [block for block in BLOCKS if block.language == "console" and not block.not_run]
+SESSIONS = [block for block in BLOCKS if block.language == "console" and not (block.not_run or block.field)]
 
 
 @pytest.fixture
@@ -46,11 +46,11 @@ def slow_down(commands: Path, factor: int) -> None:
     script.chmod(0o755)
 
 
-def differences(wanted: list[Step], folder: Path, commands: Path) -> list[str]:
+def differences(wanted: list[Step], folder: Path, commands: Path, *, alone: bool = True) -> list[str]:
     """Run a session in a new folder; give the first command that did not say what is shown, and what it said."""
     folder.mkdir()
     env = clean_environment()
-    shell = Shell(folder, {**env, "PATH": f"{commands}:{env.get('PATH', os.defpath)}"})
+    shell = Shell(folder, {**env, "PATH": f"{commands}:{env.get('PATH', os.defpath)}"}, alone=alone)
     try:
         for step in wanted:
             said = shell.run(step)
@@ -80,7 +80,8 @@ def test_sessions(block: Block, commands: Path, tmp_path: Path) -> None:
 
 def test_what_is_not_run_says_why() -> None:
     """A comment before the block has the reason; only blocks that would be run need one."""
-    assert {block.language for block in BLOCKS if block.not_run or block.needs} <= {"console"}
+    assert {block.language for block in BLOCKS if block.not_run or block.needs or block.field} <= {"console"}
+    assert {block.field for block in BLOCKS} <= {"", "podman"}  # tests/field/test_podman_docs.py
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "sh"], ids=lambda block: block.where)

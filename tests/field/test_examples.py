@@ -16,6 +16,7 @@ BIN = Path(sys.prefix) / "bin"
 CHECKS = {
     "docker/Dockerfile": [str(BIN / "hadolint"), "--failure-threshold", "style"],
     "docker/Dockerfile.scratch": [str(BIN / "hadolint"), "--failure-threshold", "style"],
+    "docker/Dockerfile.wheel": [str(BIN / "hadolint"), "--failure-threshold", "style"],
     "docker/compose.yaml": [str(BIN / "docker-compose"), "config", "--quiet"],
     "kubernetes/pod.yaml": [str(BIN / "kubernetes-validate"), "--strict"],
     "lifelines/daemon.py": [str(BIN / "ruff"), "check", "--isolated", "--quiet"],
@@ -59,7 +60,14 @@ def test_correct(name: str) -> None:
 def test_check_finds_a_mistake(name: str, tmp_path: Path) -> None:
     """The check is one: the same file with a mistake at its end is refused, or warned of."""
     file = tmp_path / Path(name).name
-    mistake = {"Dockerfile": "ENTRYPINT x", "compose.yaml": "x: 1", "pod.yaml": "x: 1"}.get(file.name, "[ x")
+    mistakes = {
+        "Dockerfile": "ENTRYPINT x",
+        "Dockerfile.scratch": "ENTRYPINT x",
+        "Dockerfile.wheel": "ENTRYPINT x",
+        "compose.yaml": "x: 1",
+        "pod.yaml": "x: 1",
+    }
+    mistake = mistakes.get(file.name, "[ x")
     file.write_text((EXAMPLES / name).read_text(encoding="utf-8") + f"\n{mistake}\n", encoding="utf-8")
     outcome = run(command_of(name, file))
     assert outcome.code != 0 or file.name in outcome.stderr, outcome

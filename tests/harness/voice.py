@@ -10,9 +10,9 @@ from .patience import LIMIT, Patience, is_readable
 class Voice:
     """The reading end of a pipe on which programs speak in lines."""
 
-    def __init__(self) -> None:
-        """Make the pipe."""
-        self.reads, self.writes = os.pipe()
+    def __init__(self, ends: tuple[int, int] | None = None) -> None:
+        """Make the pipe, or take *ends*, of a FIFO for one: for reading, for writing."""
+        self.reads, self.writes = ends or os.pipe()
         self.lines: list[str] = []
         self._taken = 0
         self._rest = b""
@@ -44,6 +44,11 @@ class Voice:
     def all(self, *words: str) -> list[list[str]]:
         """Every line heard so far whose first words are *words*, the rest of it split."""
         return [line.split()[len(words) :] for line in self.lines if tuple(line.split()[: len(words)]) == words]
+
+    def take_in(self) -> None:
+        """Take in what has been said, and wait for nothing."""
+        while not self._ended and self._read(Patience(0)):
+            pass
 
     def quiet_for(self, seconds: float) -> bool:
         """True if nothing is said (and nobody leaves for good) for *seconds*."""
