@@ -70,7 +70,7 @@ class Outer:
 
     def run(self) -> None:
         """Wait, ask the table, act; does not return but by an error."""
-        if self.unmarked and self.launcher.members[0].threads != 1:
+        if self.unmarked:
             self._tell_threads_apart()
         while self.life.state != DONE:
             self._take_children()
