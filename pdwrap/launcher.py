@@ -28,17 +28,15 @@ class Link:
 
     Attributes:
         name: its name when it was found.
-        threads: how many it had then; 0 where that cannot be told.
 
     """
 
-    __slots__ = ("_started", "descriptor", "name", "pid", "threads")
+    __slots__ = ("_started", "descriptor", "name", "pid")
 
     def __init__(self, pid: int, descriptor: int | None) -> None:
         seen = procfs.stat(pid) if pid else None
         self.pid = pid
         self.name = seen.name if seen else "?" if pid else ""
-        self.threads = seen.threads if seen else 0
         self._started = seen.started if seen else None
         self.descriptor = descriptor
 

@@ -34,7 +34,6 @@ STALL_TIME = 0.2  # between two tries to kill what does not die, and two searche
 RECHECK_TIME = 0.2  # in which an outer that stops late is continued
 RECHECK_STEP = 0.02
 BACKLOG_WAIT = 0.01  # between two tries to send what a full pipe did not take
-SETTLE_TIME = 0.1  # after the start, for what may wait
 MARK_TIME = 0.001  # in which the kernel sends the second of two signals of one event
 TWIN_TIME = 0.0002  # a repeat of a signal later than this was sent on purpose
 STEP = 0.02  # between two listings of a tree that is being ended from beside it (exec mode)

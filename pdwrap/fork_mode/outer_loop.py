@@ -23,7 +23,6 @@ from pdwrap.lifecycle import (
     LONGEST_WAIT,
     MOST_PUT_OFF,
     RUNNING,
-    SETTLE_TIME,
     STALL_TIME,
     TWIN_TIME,
     ChildReaped,
@@ -89,8 +88,6 @@ class Outer:
             until.append(self.launcher.interval)
         if self.life.state == TAKING_OVER:
             until.append(STALL_TIME)
-        elif self.unmarked:
-            until.append(SETTLE_TIME)
         if self.actions.tree.more:
             until.append(0)
         if not self.actions.commands.flush() or (self.inner_ends and self.actions.inner_status is None):
@@ -102,8 +99,6 @@ class Outer:
         if info is None:
             if self.life.state == TAKING_OVER:
                 self._take_stall()
-            elif self.unmarked:
-                self._tell_threads_apart()
         elif info.si_signo == signals.SIGCHLD:
             if info.si_pid != self.actions.inner and (sent := self.job.take_sent(info)) is not None:
                 self._received(sent)
@@ -147,8 +142,8 @@ class Outer:
     def _tell_threads_apart(self) -> None:
         """From now on tell the end of one of the launcher's threads from a launcher that continues us.
 
-        It costs a fiftieth of the start: where the launcher had one thread when it was found, it is done later. Where
-        it had more, a SIGCONT from before may be either: a stopped backend gets it; one that runs has no handler yet.
+        A SIGCONT from before may be either: a stopped backend gets it; one that runs has no handler yet. Not later: a
+        launcher may execute another program by a new thread at once.
         """
         self.unmarked = False
         try:
