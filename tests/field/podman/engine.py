@@ -93,7 +93,7 @@ class Engine:
         """The command line that runs *argv* where podman lives; *network* is "own", or "host" for the machine's."""
         kinds = [("mnt", "mount"), ("net", "net")] if network == "own" else [("mnt", "mount")]
         enter = [f"--{option}=/proc/{os.getpid()}/fd/{self._namespaces[kind]}" for kind, option in kinds]
-        return ["nsenter", *enter, f"--wd={self.folder}", "--", *argv]
+        return ["nsenter", *enter, f"--wd={ROOT}", "--", *argv]
 
     def call(self, *words: str, within: float = 60.0) -> Outcome:
         """``podman WORDS``, to its end."""
