@@ -12,7 +12,7 @@ from select import poll
 
 from pdwrap.exec_mode.member import Member
 from pdwrap.lifecycle import LOOK_TIME, STOP_STEP, STOP_TIME
-from pdwrap.linux import pidfd, procfs, signals
+from pdwrap.linux import descriptors, pidfd, procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,13 +66,7 @@ class Members:
 
     def make_room(self) -> None:
         """Raise our own soft limit to the hard one: a member without a descriptor is known by its number alone (N3)."""
-        try:
-            import resource  # not on the way to the backend's exec
-
-            _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (ImportError, OSError, ValueError):
-            pass  # then it stays as it is
+        descriptors.raise_limit()
         self._most = _most_descriptors()
 
     def refresh(self, *, stopping: bool = False) -> bool:

@@ -33,7 +33,7 @@ from pdwrap.lifecycle import (
     Lifecycle,
     TreeEmpty,
 )
-from pdwrap.linux import pipe_signal, procfs, signals
+from pdwrap.linux import parent_thread, pipe_signal, procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,8 +147,6 @@ class Outer:
         """
         self.unmarked = False
         try:
-            from pdwrap.linux import parent_thread  # not on the way to the backend
-
             parent_thread.mark_its_end()
         except (OSError, ImportError):
             return  # one mechanism less

@@ -40,7 +40,7 @@ def _python_prctl() -> "Callable[[int, int], object]":
 
 
 def libc_function(name: str) -> "Callable[..., int]":
-    """Give a function of libc's that takes and gives ints.
+    """Give a function of libc's that takes ints, or pointers to bytes, and gives an int.
 
     Raises:
         ImportError: this Python has no ctypes.
@@ -51,7 +51,7 @@ def libc_function(name: str) -> "Callable[..., int]":
 
     address = _ctypes.dlsym(_ctypes.dlopen(None, 0), name)  # type: ignore[arg-type,attr-defined,unused-ignore]
 
-    def call(*arguments: int) -> int:
+    def call(*arguments: "int | bytes") -> int:
         return int(_ctypes.call_function(address, arguments))  # type: ignore[attr-defined,unused-ignore]
 
     return call

@@ -8,6 +8,7 @@ import pytest
 
 from pdwrap.linux import descriptors
 from tests.harness.forked import in_child
+from tests.linux.interpreters import NO_CTYPES, NO_PYTHON_PRCTL, python
 
 
 @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)])
@@ -45,3 +46,20 @@ def test_only_what_is_kept_stays_open() -> None:
         return {int(entry) for entry in os.listdir("/proc/self/fd")} - {2, kept} <= {0} and high == 900
 
     assert in_child(act)
+
+
+RAISED = (
+    "from pdwrap.linux import descriptors, prctl; descriptors.raise_limit(); "
+    "print(*open('/proc/self/limits').read().partition('Max open files')[2].split()[:2], 'resource' in sys.modules)"
+)
+
+
+@pytest.mark.parametrize(
+    ("hide", "module"),
+    [(NO_PYTHON_PRCTL, False), (NO_PYTHON_PRCTL + NO_CTYPES, True)],
+    ids=["libc", "resource"],
+)
+def test_the_limit_is_raised(hide: str, module: bool) -> None:  # noqa: FBT001 - a parameter
+    """N3: by either way the soft limit is the hard one."""
+    limited = ("sh", "-c", 'ulimit -Sn 64; ulimit -Hn 200; exec "$@"', "sh")
+    assert python(hide + RAISED, prefix=limited) == f"200 200 {module}"
