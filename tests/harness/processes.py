@@ -91,8 +91,20 @@ class Process:
         return not self.is_dead(0)
 
     def wait_stopped(self) -> None:
-        """Wait until it is in state T. Not our child: the kernel offers nothing to wait on, so look again and again."""
+        """Wait until it is in state T. Not our child: the kernel offers nothing to wait on, so look again and again.
+
+        With all its threads: its parent is told, and a shell knows of it, when the last one has stopped (signal.c,
+        task_participate_group_stop).
+        """
         self.wait_state("T", "t")
+        wait_until(self._all_threads_stopped, lambda: f"not wholly stopped: {describe(self.pid)}")
+
+    def _all_threads_stopped(self) -> bool:
+        try:
+            tasks = os.listdir(f"/proc/{self.pid}/task")
+            return all(stat(int(task))[0] in "TtZX" for task in tasks)
+        except FileNotFoundError:
+            return True
 
     def wait_state(self, *states: str) -> None:
         """Look until its state (proc(5)) is one of *states*."""
