@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.harness import ATTACHED, DETACHED, ONE_FILE, ROOT, Starter, kill_what_is_left, reap_all
 from tests.harness.faulty import Faulty
@@ -22,6 +23,10 @@ collect_ignore = [] if os.environ.get("PDWRAP_TEST_FIELD") else ["field"]
 """`./scripts/test --field` installs what those need."""
 collect_ignore += [] if ONE_FILE else ["standalone"]
 """`./scripts/test` builds the one file for them, and for `--standalone`."""
+
+# No test asserts a time: a machine may be busy.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def _default_signals() -> None:
