@@ -8,7 +8,7 @@ import os
 from pdwrap.exit_status import Refusal
 from pdwrap.launcher import GONE, Launcher, Link
 from pdwrap.linux import pidfd, prctl, procfs, signals
-from pdwrap.messages import quoted
+from pdwrap.messages import USE_LIFELINE, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,14 +82,14 @@ def find_launcher(settings: "Settings", first_parent: int, *, hint: bool) -> Lau
         return _nobody(f"{settings.explicit.get('watch', 'LOCALAI_BACKEND_PARENT_WATCH')} off")
     if settings.parent == 0:
         given = settings.explicit.get("parent", "--parent")
-        return _nobody(f"{given} 0 lives outside this pid namespace: use --lifeline")
+        return _nobody(f"{given} 0 lives outside this pid namespace{USE_LIFELINE}")
     parent = os.getppid()
     if parent != first_parent:
         raise Refusal(GONE.format(first_parent))
     if settings.parent is None:
         _refuse_if_adopted(os.getpid(), parent)
         if parent == 0:
-            return _nobody("who started pdwrap lives outside this pid namespace: use --lifeline")
+            return _nobody(f"who started pdwrap lives outside this pid namespace{USE_LIFELINE}")
         if parent == 1:
             return _nobody("PID 1 is the container's; it ends with it")
         farther, why_not = _find_farther(parent)

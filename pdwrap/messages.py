@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pdwrap.options import Settings
 
 LONGEST_TEXT = 400  # characters of somebody else's text in a line
+USE_LIFELINE = ": use --lifeline"  # what to do where no pid can name the launcher
 MOST_NAMED = 20  # processes named in a line
 
 
@@ -113,7 +114,7 @@ class Log:
         text = (
             f"watching {_people(people[:1])}{through} by {mechanisms}{also}{beyond}"
             if people
-            else f"watching the lifeline (descriptor {lifeline}) alone: {reason}"
+            else f"watching the lifeline (descriptor {lifeline}) alone: {reason.removesuffix(USE_LIFELINE)}"
             if lifeline is not None
             else f"not watching: {reason}"
         )

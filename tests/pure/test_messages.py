@@ -160,6 +160,7 @@ def test_error(stderr: Take) -> None:
 
 
 SH = (43, "sh")
+ALONE = "watching the lifeline (descriptor 3) alone"
 WATCHING = {
     "alone": (([LAUNCHER], "pidfd"), "watching local-ai (pid 41) by pidfd"),
     "through": (([LAUNCHER, SH], "pidfd"), "watching local-ai (pid 41) through sh (pid 43) by pidfd"),
@@ -171,7 +172,8 @@ WATCHING = {
         ([LAUNCHER], "pidfd", 3),
         "watching local-ai (pid 41) by pidfd, and the lifeline (descriptor 3)",
     ),
-    "a lifeline alone": (([], "", 3, "--watch off"), "watching the lifeline (descriptor 3) alone: --watch off"),
+    "a lifeline alone": (([], "", 3, "--watch off"), f"{ALONE}: --watch off"),
+    "a lifeline that was advised": (([], "", 3, "it lives outside: use --lifeline"), f"{ALONE}: it lives outside"),
     "nobody": (([], "", None, "--watch off"), "not watching: --watch off"),
 }
 
