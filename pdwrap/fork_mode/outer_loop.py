@@ -62,14 +62,11 @@ class Outer:
         self.life = Lifecycle(OUTER, RUNNING, actions)
         self.launcher_dead = False
         self.put_off = 0.0
-        self.unmarked = (
-            self.launcher.hinted
-        )  # the end of our parent thread still looks like a SIGCONT of the launcher's
         self.inner_ends = False  # the kernel says so; its status is about to come, unless a tracer holds it back
 
     def run(self) -> None:
         """Wait, ask the table, act; does not return but by an error."""
-        if self.unmarked:
+        if self.launcher.hinted:  # the end of our parent thread still looks like a SIGCONT of the launcher's
             self._tell_threads_apart()
         while self.life.state != DONE:
             self._take_children()
@@ -137,7 +134,8 @@ class Outer:
         return True
 
     def _is_for_a_death(self, info: "signal.struct_siginfo") -> bool:
-        return self.unmarked and info.si_pid == self.launcher.pid and self.launcher.is_dead(os.getpid())
+        """Tell the SIGCONT of a dead launcher: where it had dropped its uid, its mark was refused (kill(2), EPERM)."""
+        return info.si_pid == self.launcher.pid and self.launcher.is_dead(os.getpid())
 
     def _tell_threads_apart(self) -> None:
         """From now on tell the end of one of the launcher's threads from a launcher that continues us.
@@ -145,7 +143,6 @@ class Outer:
         A SIGCONT from before may be either: a stopped backend gets it; one that runs has no handler yet. Not later: a
         launcher may execute another program by a new thread at once.
         """
-        self.unmarked = False
         try:
             parent_thread.mark_its_end()
         except (OSError, ImportError):

@@ -47,7 +47,10 @@ def excused(scene: Scene, plan: Plan, mode: str, wrong: list[str]) -> str:
 
 def excused_in_fork_mode(scene: Scene, plan: Plan, wrong: list[str]) -> str:
     """Say the same of fork mode alone."""
-    if {"S", "u"} <= set(plan.kind) and any(act.target == EVERY for act in plan.acts):
+    every = any(act.target == EVERY for act in plan.acts)
+    if every and "poll" in plan.options:
+        return "fork mode: both stopped, and the launcher polled, so that the kernel tells nobody"
+    if {"S", "u"} <= set(plan.kind) and every:
         return "fork mode: both stopped, and the launcher of another session and uid, so that the kernel tells nobody"
     if (
         scene.stopped_last

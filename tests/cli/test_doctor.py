@@ -256,7 +256,8 @@ def test_killed_meanwhile(pdwrap: list[str]) -> None:
         doctor = Running([*pdwrap, "--doctor"])
         pause_for(moment / 1000)
         doctor.process.kill()
-        assert doctor.wait().raw == signal.SIGKILL or doctor.stdout
+        outcome = doctor.wait()
+        assert outcome.raw == signal.SIGKILL or outcome.stdout
         assert reap_all()[1] == []
 
 
