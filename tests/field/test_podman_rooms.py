@@ -136,7 +136,9 @@ def test_full_of_processes(box: Boxes, mode: str, command: list[str]) -> None:
     made = box(WITNESS, "first", "on=15,0", "--", *middle, WITNESS, "backend", "forks", options=["--pids-limit", "40"])
     launcher = made.find(made.ready("launcher"))
     made.voice.next("full", "backend")
-    assert len(made.pids()) > 30  # who led the backend's group at its start was counted, too, and is gone (fact 25)
+    assert (
+        len(made.pids()) > 30
+    )  # who led the backend's group at its start was counted, too, and is gone (docs/facts.md, 25)
     launcher.kill()
     wait_until(lambda: len(made.pids()) == 1, made.describe)
     made.kill(signal.SIGTERM)
