@@ -27,7 +27,7 @@ set --
 for package in $packages; do
     case $package in *3.11*) ;; *) set -- "$@" "$package" ;; esac
 done
-apt-get -qq update
+apt-get -qq -o Acquire::Check-Valid-Until=false update # a mirror of the newest may be behind
 DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -y -qq --no-install-recommends install "$@" >/log 2>&1 ||
     { tail -n 20 /log; exit 1; }
 python3 -m venv /venv
