@@ -164,12 +164,13 @@ def test_what_may_be_a_daemon(scene: Scene, pdwrap: list[str], argv: list[str]) 
     pid, port = scene.orphan([*argv, *role("listener")])
     facts = orphans(pdwrap=pdwrap)[pid]
     assert (facts["certain"], facts["ports"]) == (False, [port])
-    more = len(everybody(pid, pdwrap=pdwrap))
+    more = sum(not facts["certain"] for facts in everybody(pid, pdwrap=pdwrap).values())
     they = "1 more may be one" if more == 1 else f"{more} more may be"
     _status, lines = shown(pdwrap, "--orphans", pid)
-    assert lines == ["no orphan holds a port", f"{they}, or a daemon, which looks the same: -v shows"]
+    assert lines[-1] == f"{they}, or a daemon, which looks the same: -v shows"
+    assert not any(line.endswith(f"kill {pid}") for line in lines)
     _status, lines = shown(pdwrap, "--orphans", "-v", pid)
-    assert lines[1] == f"{they}, or a daemon, which looks the same:"
+    assert f"{they}, or a daemon, which looks the same:" in lines
     assert lines[-1].endswith(f"kill {pid}")
     scene.end(pid)
 
