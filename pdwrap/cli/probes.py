@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from select import POLLIN, poll
 
+from pdwrap.cli.forked import fork
 from pdwrap.exit_status import LIMITS
 from pdwrap.linux import machine, pidfd, pipe_signal, prctl, procfs, signals
 
@@ -26,7 +27,7 @@ def subreaper() -> str:
     prctl.become_subreaper()
     asked, ask = os.pipe()
     answers, answer = os.pipe()
-    os.waitpid(_fork(lambda: _fork(lambda: (_read(asked), os.write(answer, str(os.getppid()).encode())))), 0)
+    os.waitpid(fork(lambda: fork(lambda: (_read(asked), os.write(answer, str(os.getppid()).encode())))), 0)
     os.write(ask, b"x")
     return WORKS if _read(answers) == str(os.getpid()).encode() else "orphans did not fall to it"
 
@@ -48,17 +49,17 @@ def parent_death_signal() -> str:
         os.write(alive, b"it was not sent")
 
     def start_and_end() -> None:
-        _fork(wait)
+        fork(wait)
         _read(ready)
 
-    os.waitpid(_fork(start_and_end), 0)
+    os.waitpid(fork(start_and_end), 0)
     os.close(alive)
     return (_read(lives) or b"").decode()
 
 
 def process_descriptors() -> str:
     """A pidfd is opened, a signal is sent by it, and it tells the end."""
-    child = _fork(lambda: signals.wait((), WAIT))
+    child = fork(lambda: signals.wait((), WAIT))
     descriptor = pidfd.pidfd_open(child)
     if descriptor is None:
         return "denied, as by a seccomp profile" if machine.is_kernel_at_least(5, 3) else "Linux 5.3 brings it"
@@ -73,7 +74,7 @@ def proc() -> str:
 
 def lists_of_children() -> str:
     """The kernel lists the children of a process."""
-    child = _fork(lambda: signals.wait((), WAIT))
+    child = fork(lambda: signals.wait((), WAIT))
     found = procfs.children(procfs.open_children())
     os.kill(child, signals.SIGKILL)
     return WORKS if child in found else "a child was not in the list"
@@ -109,7 +110,7 @@ def _in_child(probe: Callable[[], str]) -> str:
     """Carry a probe out in a process of its own."""
     try:
         read, write = os.pipe()
-        child = _fork(lambda: os.write(write, (_tried(probe) or "\0").encode(errors="replace")))
+        child = fork(lambda: os.write(write, (_tried(probe) or "\0").encode(errors="replace")))
     except OSError as error:
         return f"cannot be tried ({error.strerror})"
     try:
@@ -141,16 +142,6 @@ def _reason(probe: Callable[[], str]) -> str:
         return probe()
     except OSError as error:
         return f"{'cannot be tried' if error.errno in LIMITS else 'refused'} ({error.strerror or error})"
-
-
-def _fork(what: Callable[[], object]) -> int:
-    pid = os.fork()
-    if pid == 0:
-        try:
-            what()
-        finally:
-            os._exit(0)
-    return pid
 
 
 def _is_readable(descriptor: int) -> bool:

@@ -12,12 +12,12 @@ pdwrap and the backend are this command, executed anew, as a person would: no in
 import os
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from select import POLLHUP, POLLIN, poll
 from typing import NamedTuple
 
 from pdwrap.cli import proof_tree
+from pdwrap.cli.forked import fork
 from pdwrap.linux import machine, prctl, procfs, signals
 
 TYPE_CHECKING = False
@@ -105,7 +105,7 @@ def _nurse(mode: str) -> Result:
         every, every_held = os.pipe()
         said, said_held = os.pipe()
         inherited = (lease, most_held, every_held)
-        launcher = _fork(lambda: _be_launcher(mode, inherited, said_held, (lease_held, most, every, said)))
+        launcher = fork(lambda: _be_launcher(mode, inherited, said_held, (lease_held, most, every, said)))
     except OSError as error:
         return Result(failure=f"it cannot be tried ({error.strerror})")
     for descriptor in (*inherited, said_held):
@@ -144,7 +144,7 @@ def _be_launcher(mode: str, inherited: tuple[int, ...], said: int, closed: tuple
     for descriptor in closed:
         os.close(descriptor)
     os.setsid()  # whatever is typed at, or sent to, the doctor's job is not this one's
-    _fork(lambda: _become_pdwrap(mode, inherited, said))
+    fork(lambda: _become_pdwrap(mode, inherited, said))
     lease, *others = inherited
     for descriptor in (*others, said):
         os.close(descriptor)
@@ -217,13 +217,3 @@ def _reap(until: float) -> None:
 def _lives(pid: int) -> bool:
     seen = procfs.stat(pid)
     return seen is not None and seen.alive
-
-
-def _fork(what: Callable[[], object]) -> int:
-    pid = os.fork()
-    if pid == 0:
-        try:
-            what()
-        finally:
-            os._exit(0)
-    return pid

@@ -9,9 +9,9 @@ Runs in: the backend, which pdwrap has executed, and its children. Called by: `d
 """
 
 import os
-from collections.abc import Callable
 from select import POLLHUP, poll
 
+from pdwrap.cli.forked import fork
 from pdwrap.exit_status import Refusal
 from pdwrap.linux import signals
 
@@ -62,17 +62,7 @@ def be_backend(words: list[str]) -> None:
 
     for kind in KINDS[1:]:
         if kind == DOUBLE:
-            os.waitpid(_fork(lambda: _fork(lambda: wait_as(DOUBLE))), 0)
+            os.waitpid(fork(lambda: fork(lambda: wait_as(DOUBLE))), 0)
         else:
-            _fork(lambda kind=kind: wait_as(kind))  # type: ignore[misc]
+            fork(lambda kind=kind: wait_as(kind))  # type: ignore[misc]
     wait_as(BACKEND)
-
-
-def _fork(what: Callable[[], object]) -> int:
-    pid = os.fork()
-    if pid == 0:
-        try:
-            what()
-        finally:
-            os._exit(0)
-    return pid

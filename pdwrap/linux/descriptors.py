@@ -46,7 +46,6 @@ def open_again(descriptor: int, flags: int) -> int:
 
 
 RLIMIT_NOFILE = 7  # include/uapi/asm-generic/resource.h
-GENERIC = ("x86_64", "aarch64")  # others have other numbers
 
 
 def raise_limit() -> None:
@@ -55,7 +54,7 @@ def raise_limit() -> None:
     By libc where `prctl` goes that way: in a forked process the module `resource` costs 0.3 MB of its own (measured).
     """
     try:
-        if sys.modules.get("_ctypes") is None or os.uname().machine not in GENERIC:
+        if not prctl.libc_is_at_hand():
             import resource
 
             _soft, highest = resource.getrlimit(resource.RLIMIT_NOFILE)

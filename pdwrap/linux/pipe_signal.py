@@ -11,10 +11,9 @@ from select import poll
 
 from pdwrap.linux import prctl, signals
 
-# As most architectures have them (include/uapi/asm-generic/fcntl.h); mips and its like have others.
+# include/uapi/asm-generic/fcntl.h
 F_GETFL, F_SETFL, F_SETOWN, F_SETSIG = 3, 4, 8, 10
 NAMES = {F_GETFL: "F_GETFL", F_SETFL: "F_SETFL", F_SETOWN: "F_SETOWN", F_SETSIG: "F_SETSIG"}
-GENERIC = ("x86_64", "aarch64")
 
 
 def die_when_closed(descriptor: int) -> None:
@@ -81,7 +80,7 @@ def _fcntl(descriptor: int, command: int, argument: int) -> int:
         import _pdwrap
 
         return int(_pdwrap.fcntl(descriptor, command, argument))
-    if sys.modules.get("_ctypes") is None or os.uname().machine not in GENERIC:
+    if not prctl.libc_is_at_hand():
         import fcntl
 
         return fcntl.fcntl(descriptor, getattr(fcntl, NAMES[command]), argument)

@@ -11,6 +11,7 @@ the kernel, or a seccomp filter, says no: nothing here falls back to doing nothi
 """
 
 import errno
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -37,6 +38,15 @@ def _python_prctl() -> "Callable[[int, int], object]":
         return _prctl.prctl(option, value)  # raises OSError by itself
 
     return call
+
+
+#: Where the numbers of fcntl(2) and setrlimit(2) are those of include/uapi/asm-generic; mips and its like have others.
+GENERIC = ("x86_64", "aarch64")
+
+
+def libc_is_at_hand() -> bool:
+    """Tell whether libc is called for prctl already, and takes the usual numbers: a module is one import more."""
+    return sys.modules.get("_ctypes") is not None and os.uname().machine in GENERIC
 
 
 def libc_function(name: str) -> "Callable[..., int]":

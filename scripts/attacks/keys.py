@@ -126,11 +126,8 @@ def suspend(peer: Peer, beside: Beside) -> bool:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def pager(peer: Peer, beside: Beside) -> bool:
-    """In `prefix x | less` the keyboard is less's."""
-    backend = below_prefix(peer, "echo line; exec sleep 60")
-    less = "read line; echo re''ady; read word </dev/tty; echo heard:$word"
-    at = Terminal(beside, ["/bin/bash", "-c", f"{backend} | /bin/sh -c {shlex.quote(less)}"])
+def hears_a_word(at: Terminal) -> bool:
+    """Whether who says that it is ready hears what is typed then; close the terminal."""
     try:
         if not at.until(b"ready", READY):
             return False
@@ -138,16 +135,18 @@ def pager(peer: Peer, beside: Beside) -> bool:
         return at.until(b"heard:word", WITHIN)
     finally:
         at.close()
+
+
+def pager(peer: Peer, beside: Beside) -> bool:
+    """In `prefix x | less` the keyboard is less's."""
+    backend = below_prefix(peer, "echo line; exec sleep 60")
+    less = "read line; echo re''ady; read word </dev/tty; echo heard:$word"
+    at = Terminal(beside, ["/bin/bash", "-c", f"{backend} | /bin/sh -c {shlex.quote(less)}"])
+    return hears_a_word(at)
 
 
 def afterwards(peer: Peer, beside: Beside) -> bool:
     """A script reads the terminal when the backend has ended."""
     backend = below_prefix(peer, "exit 0")
     at = Terminal(beside, ["/bin/sh", "-c", f"{backend}; echo ready; read word; echo heard:$word"])
-    try:
-        if not at.until(b"ready", READY):
-            return False
-        at.type(b"word\n")
-        return at.until(b"heard:word", WITHIN)
-    finally:
-        at.close()
+    return hears_a_word(at)
